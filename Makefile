@@ -1,0 +1,134 @@
+# qmail-verify: make, make demo, make check, make install
+#
+#   make                          build qmail-verify and qmail-smtpd
+#   make QMAIL=/var/qmail BREAK=- PATRN=002 USERS='...' GROUPS='...'
+#                                 with netqmail's build settings (these are its
+#                                 defaults); qmail-verify -V shows them
+#   make CONF=/path/to/netqmail   the same, read from that source's conf-* files
+#   make check [SANITIZE=address,undefined]
+#   make demo [KEEP=1]
+
+SHELL = /bin/sh
+.SUFFIXES:
+.DELETE_ON_ERROR:
+
+# ---- netqmail's build settings
+ifdef CONF
+first = $(shell sed -n '$(2)p' '$(CONF)/$(1)')
+QMAIL = $(call first,conf-qmail,1)
+BREAK = $(call first,conf-break,1)
+PATRN = $(call first,conf-patrn,1)
+USERS = $(shell sed -n '1,8p' '$(CONF)/conf-users' | tr '\n' ' ')
+GROUPS = $(shell sed -n '1,2p' '$(CONF)/conf-groups' | tr '\n' ' ')
+else
+QMAIL = /var/qmail
+BREAK = -
+PATRN = 002
+USERS = alias qmaild qmaill root qmailp qmailq qmailr qmails
+GROUPS = qmail nofiles
+endif
+
+# ---- tools and flags
+CC = gcc
+CXX = g++
+AR = ar
+WARN = -Wall -Wextra -Wconversion -Wshadow
+OPT = -O2 -g
+HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+SANITIZE =
+comma = ,
+ifeq ($(SANITIZE),)
+VARIANT = plain
+MODE = $(HARDEN)
+LINK_DAEMON = -pie -Wl,-z,relro,-z,now -static-libstdc++ -static-libgcc
+LINK_STATIC = -static-pie -Wl,-z,relro,-z,now
+else
+VARIANT = sanitize-$(subst $(comma),-,$(SANITIZE))
+MODE = -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
+LINK_DAEMON = -fsanitize=$(SANITIZE)
+LINK_STATIC = -fsanitize=$(SANITIZE)
+endif
+B = build/$(VARIANT)
+CPPFLAGS = -D_GNU_SOURCE -I. -I$(B)
+CFLAGS = -std=c11 $(OPT) $(MODE) $(WARN)
+CXXFLAGS = -std=c++20 $(OPT) $(MODE) $(WARN)
+DEP = -MMD -MP
+
+# ---- what is built
+CLIENT = $(addprefix $(B)/,verifyrcpt.o sockbits.o udpbits.o logbits.o)
+objects = $(patsubst %.cpp,$(B)/%.o,$(sort $(wildcard $(1)/*.cpp)))
+LIBQMAIL = $(call objects,qmail)
+LIBADDRESS = $(call objects,address)
+LIBSMTP = $(call objects,smtp)
+UNIT = $(call objects,tests/unit)
+FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
+
+.PHONY: all programs clean check demo unit fuzz-targets nss FORCE
+all: programs
+
+ifeq ($(VARIANT),plain)
+programs: qmail-verify qmail-smtpd
+qmail-verify qmail-smtpd: %: $(B)/%
+	ln -f $< $@
+else
+programs: $(B)/qmail-verify $(B)/qmail-smtpd
+endif
+
+$(B)/qmail-verify: $(B)/qmail-verify.o $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(LINK_DAEMON) -o $@ $^
+$(B)/qmail-smtpd: $(B)/qmail-smtpd.o $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(LINK_STATIC) -o $@ $^
+
+$(B)/libqmail.a: $(LIBQMAIL)
+$(B)/libaddress.a: $(LIBADDRESS)
+$(B)/libsmtp.a: $(LIBSMTP)
+$(B)/libclient.a: $(CLIENT)
+$(B)/lib%.a:
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(B)/%.o: %.c | $(B)/conf.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(DEP) -c -o $@ $<
+$(B)/%.o: %.cpp | $(B)/conf.h
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(DEP) -c -o $@ $<
+
+# The settings as a header, rewritten only when they change.
+$(B)/conf.h: FORCE
+	@mkdir -p $(@D)
+	@{ echo '/* made by make from QMAIL, BREAK, PATRN, USERS and GROUPS */'; \
+	   echo '#define CONF_QMAIL "$(QMAIL)"'; \
+	   echo '#define CONF_BREAK "$(BREAK)"'; \
+	   echo '#define CONF_PATRN 0$(PATRN)'; \
+	   echo '#define CONF_USERS "$(strip $(USERS))"'; \
+	   echo '#define CONF_ALIAS "$(word 1,$(USERS))"'; \
+	   echo '#define CONF_QMAILP "$(word 5,$(USERS))"'; \
+	   echo '#define CONF_GROUPS "$(strip $(GROUPS))"'; \
+	   echo '#define CONF_NOFILES "$(word 2,$(GROUPS))"'; } > $@.new
+	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
+FORCE:
+
+# ---- tests
+unit: $(B)/unit-tests
+$(B)/unit-tests: $(UNIT) $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
+
+fuzz-targets: $(FUZZ)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/standalone.o $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+	@mkdir -p $(@D)
+	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^
+
+check:
+	sh tests/packages check
+	$(MAKE) programs unit fuzz-targets
+	/usr/bin/python3 tests/run.py --build $(B) $(CHECK)
+
+demo:
+	sh tests/packages demo
+	$(MAKE) programs
+	KEEP='$(KEEP)' sh service/demo $(B)
+
+clean:
+	rm -rf build qmail-verify qmail-smtpd
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

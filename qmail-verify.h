@@ -1,0 +1,172 @@
+/* qmail-verify.h - the contract between qmail-verify and those who ask it.
+
+   Both ends compile this file, in C or in C++: the numbers of the packet, the
+   verdicts, the reasons, the limits and the defaults stand here and nowhere
+   else. The prose is qmail-verify-packet(5). */
+
+#ifndef QMAIL_VERIFY_H
+#define QMAIL_VERIFY_H
+
+#define QV_VERSION "2.0"
+
+/* ---- defaults and limits */
+
+#define QV_DEFAULT_IP "127.0.0.1"
+#define QV_DEFAULT_PORT 11113
+
+/* The longest address that is judged, in bytes. qmail-queue takes an envelope
+   recipient of 1002 bytes and no longer one (its ADDR); qmail-smtpd sends at
+   most 899. Longer questions are answered "too-long". */
+#define QV_ADDRESS_MAX 1002
+
+/* The largest datagram that is read, in bytes: what UDP can carry. */
+#define QV_QUESTION_MAX 65536
+
+/* The longest controlling user in a plain reply, and the longest plain reply,
+   in bytes. */
+#define QV_USER_MAX 32
+#define QV_PLAIN_REPLY_MAX (1 + QV_USER_MAX)
+
+/* The longest dot-qmail file that is read for a verdict, in bytes. */
+#define QV_DOTQMAIL_MAX 65536
+
+/* ---- the plain packet (that of qmail-verify 1.32)
+
+   question: the address, optionally followed by NUL and bytes that are ignored
+   answer:   a status byte, then up to QV_USER_MAX bytes of controlling user,
+             no terminator. The low nibble of the status is the result, the high
+             nibble the position in the decision.
+
+   A plain client takes every result but 0 for a permanent refusal, so that
+   QV_RESULT_TEMPORARY is never sent in a plain answer: silence stands for it. */
+
+#define QV_RESULT_BITS 0x0f
+#define QV_POSITION_BITS 0xf0
+#define QV_RESULT_VALID 0
+#define QV_RESULT_INVALID 1
+#define QV_RESULT_TEMPORARY 2
+
+/* ---- verdicts */
+
+enum qv_verdict {
+  QV_VALID,    /* qmail would deliver, or defer for a state that was seen */
+  QV_REMOTE,   /* not a domain of this host: not ours to judge */
+  QV_UNKNOWN,  /* a program or file decides at delivery time */
+  QV_INVALID,  /* qmail would bounce it */
+  QV_TEMPORARY /* the look failed: could not be answered now */
+};
+
+/* ---- reasons
+
+   X(number, SYMBOL, name, verdict, position, explanation)
+
+   "position" is the high nibble of a plain answer, 1 to 15, and keeps what 1.32
+   meant by it: 1 remote, 2 an empty virtualdomains entry, 9 no dot-qmail file is
+   needed, 10 the exact file, 12 a default file, 14 nothing found; 15 (unused
+   there) is a decision before any dot-qmail file is looked for. 1.32's positions
+   3 to 8, 11 and 13 were failures: here they are temporary, without an answer.
+   Position 10 stands for 12 as well where the table says 10 for a file: the
+   answer carries 12 where a default file decided. */
+
+/* clang-format off */
+#define QV_REASONS(X) \
+  X( 1, REMOTE,               "remote",               QV_REMOTE,     1, "the domain is neither in locals nor in virtualdomains") \
+  X( 2, EXCEPTION,            "exception",            QV_REMOTE,     2, "virtualdomains has an entry for it with nothing after the colon") \
+  X( 3, EMPTY_LOCAL,          "empty-local",          QV_VALID,      9, "nothing before the @: qmail accepts and discards it") \
+  X( 4, DEFAULT_DELIVERY,     "default-delivery",     QV_VALID,      9, "no dot-qmail file is needed") \
+  X( 5, DOTQMAIL,             "dotqmail",             QV_VALID,     10, "a dot-qmail file delivers or forwards") \
+  X( 6, DOTQMAIL_EMPTY,       "dotqmail-empty",       QV_VALID,     10, "an empty dot-qmail file: default delivery") \
+  X( 7, DOTQMAIL_BLANK,       "dotqmail-blank",       QV_VALID,     10, "the first line of the dot-qmail file is blank: qmail defers") \
+  X( 8, DOTQMAIL_XBIT,        "dotqmail-xbit",        QV_VALID,     10, "a dot-qmail file for forwards only has another line: qmail defers") \
+  X( 9, DOTQMAIL_WRITABLE,    "dotqmail-writable",    QV_VALID,     10, "the dot-qmail file is writable by others: qmail defers") \
+  X(10, HOME_WRITABLE,        "home-writable",        QV_VALID,     15, "the home directory is writable by others: qmail defers") \
+  X(11, HOME_STICKY,          "home-sticky",          QV_VALID,     15, "the home directory is sticky: qmail defers") \
+  X(12, ROOT,                 "root",                 QV_VALID,     15, "the controlling user has uid 0: qmail defers") \
+  X(13, PROGRAM,              "program",              QV_UNKNOWN,   10, "a program decides at delivery time") \
+  X(14, DOTQMAIL_LARGE,       "dotqmail-large",       QV_UNKNOWN,   10, "the dot-qmail file is too large to be read for a verdict") \
+  X(15, TOO_LONG,             "too-long",             QV_UNKNOWN,   15, "longer than qmail-queue takes: qmail-queue decides") \
+  X(16, NO_MAILBOX,           "no-mailbox",           QV_INVALID,   14, "no dot-qmail file for the extension, and no default") \
+  X(17, HOME_NOT_ABSOLUTE,    "home-not-absolute",    QV_INVALID,   15, "the home directory does not begin with a slash: qmail bounces") \
+  X(18, HOME_UNREACHABLE,     "home-unreachable",     QV_TEMPORARY, 15, "the home directory cannot be entered") \
+  X(19, DOTQMAIL_UNREADABLE,  "dotqmail-unreadable",  QV_TEMPORARY, 11, "a dot-qmail file may be there, but cannot be opened or read") \
+  X(20, CDB_TROUBLE,          "cdb-trouble",          QV_TEMPORARY,  3, "users/cdb exists and cannot be used") \
+  X(21, NO_ALIAS_USER,        "no-alias-user",        QV_TEMPORARY,  8, "there is no alias user") \
+  X(22, PASSWD_TROUBLE,       "passwd-trouble",       QV_TEMPORARY,  8, "the passwd look-up failed") \
+  X(23, HOME_STAT_TROUBLE,    "home-stat-trouble",    QV_TEMPORARY,  8, "a home directory from passwd could not be looked at") \
+  X(24, IDENTITY_TROUBLE,     "identity-trouble",     QV_TEMPORARY, 15, "could not become the user whose home must be looked at") \
+  X(25, CONTROL_TROUBLE,      "control-trouble",      QV_TEMPORARY,  1, "the control files cannot be read") \
+  X(26, RESOURCE_TROUBLE,     "resource-trouble",     QV_TEMPORARY,  1, "out of memory or descriptors")
+/* clang-format on */
+
+enum qv_reason {
+  QV_REASON_NONE = 0,
+#define QV_X(number, symbol, name, verdict, position, text) QV_REASON_##symbol = (number),
+  QV_REASONS(QV_X)
+#undef QV_X
+};
+
+/* The name of a reason, as logs and manuals have it; "none" for an unknown
+   number. Static storage. */
+static inline const char *qv_reason_name(enum qv_reason reason) {
+  switch (reason) {
+#define QV_X(number, symbol, name, verdict, position, text) \
+  case QV_REASON_##symbol: return name;
+    QV_REASONS(QV_X)
+#undef QV_X
+    case QV_REASON_NONE: break;
+  }
+  return "none";
+}
+
+/* A reason in words. Static storage. */
+static inline const char *qv_reason_text(enum qv_reason reason) {
+  switch (reason) {
+#define QV_X(number, symbol, name, verdict, position, text) \
+  case QV_REASON_##symbol: return text;
+    QV_REASONS(QV_X)
+#undef QV_X
+    case QV_REASON_NONE: break;
+  }
+  return "no reason given";
+}
+
+/* The verdict that a reason carries; QV_TEMPORARY for an unknown number. */
+static inline enum qv_verdict qv_reason_verdict(enum qv_reason reason) {
+  switch (reason) {
+#define QV_X(number, symbol, name, verdict, position, text) \
+  case QV_REASON_##symbol: return verdict;
+    QV_REASONS(QV_X)
+#undef QV_X
+    case QV_REASON_NONE: break;
+  }
+  return QV_TEMPORARY;
+}
+
+/* The position of a reason in a plain answer, 1 to 15. */
+static inline unsigned qv_reason_position(enum qv_reason reason) {
+  switch (reason) {
+#define QV_X(number, symbol, name, verdict, position, text) \
+  case QV_REASON_##symbol: return (position);
+    QV_REASONS(QV_X)
+#undef QV_X
+    case QV_REASON_NONE: break;
+  }
+  return 15;
+}
+
+/* What a position in a plain answer says, for logs of those who heard only
+   that: the words hold for a daemon of ours and for 1.32. Static storage. */
+static inline const char *qv_position_text(unsigned position) {
+  switch (position) {
+    case 1: return "remote";
+    case 2: return "exception";
+    case 9: return "no dot-qmail needed";
+    case 10: return "dot-qmail";
+    case 12: return "default dot-qmail";
+    case 14: return "no-mailbox";
+    case 15: return "home or user";
+    default: return "position unknown";
+  }
+}
+
+#endif

@@ -1,0 +1,31 @@
+// cdb.h - a constant database, read as qmail's cdb_seek.c reads it.
+//
+// Reads by position and never maps the file: one that is cut short or
+// overwritten while it is open gives an error, not a signal.
+
+#ifndef QMAIL_CDB_H
+#define QMAIL_CDB_H
+
+#include <string>
+#include <string_view>
+
+#include "fd.h"
+#include "look.h"
+
+class cdb {
+ public:
+  // Opens path. failed: error is set to errno.
+  Look open(const char *path, int &error);
+  // Takes over a descriptor that is open for reading.
+  void adopt(unique_fd fd) { fd_ = std::move(fd); }
+
+  // The data of the first record with this key. failed: a read failed or the
+  // file is damaged where it was read (error is then EIO or as pread(2) has it).
+  Look find(std::string_view key, std::string &data, int &error) const;
+
+ private:
+  bool read(char *buf, size_t len, unsigned long long pos, int &error) const;
+  unique_fd fd_;
+};
+
+#endif
