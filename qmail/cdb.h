@@ -6,6 +6,7 @@
 #ifndef QMAIL_CDB_H
 #define QMAIL_CDB_H
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,8 @@ class cdb {
 
  private:
   bool read(char *buf, size_t len, unsigned long long pos, int &error) const;
+  Look match(std::string_view key, unsigned long long pos, int &error) const;
+  Look fetch(unsigned long long pos, uint32_t len, std::string &data, int &error) const;
   unique_fd fd_;
 };
 

@@ -1,0 +1,98 @@
+// cdb.cpp - see cdb.h. Follows cdb_hash.c and cdb_seek.c: 32-bit arithmetic that
+// wraps, and nothing read that the answer does not need.
+
+#include "cdb.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace {
+
+// No record that qmail or its users write comes near this; a larger length is
+// damage and must not take the memory of the machine.
+constexpr uint32_t DATA_MAX = uint32_t{1} << 20;
+
+uint32_t unpack(const char *b) {
+  auto u = [b](int i) { return static_cast<uint32_t>(static_cast<unsigned char>(b[i])); };
+  return u(0) | u(1) << 8 | u(2) << 16 | u(3) << 24;
+}
+
+uint32_t key_hash(std::string_view key) {
+  uint32_t h = 5381;
+  for (char c : key) h = (h * 33) ^ static_cast<unsigned char>(c);
+  return h;
+}
+
+}  // namespace
+
+Look cdb::open(const char *path, int &error) {
+  fd_.reset(::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (fd_) return Look::found;
+  error = errno;
+  return error == ENOENT ? Look::absent : Look::failed;
+}
+
+bool cdb::read(char *buf, size_t len, unsigned long long pos, int &error) const {
+  while (len > 0) {
+    ssize_t n = pread(fd_.get(), buf, len, static_cast<off_t>(pos));
+    if (n == -1 && errno == EINTR) continue;
+    if (n <= 0) {
+      error = n == 0 ? EIO : errno;
+      return false;
+    }
+    buf += n;
+    len -= static_cast<size_t>(n);
+    pos += static_cast<unsigned long long>(n);
+  }
+  return true;
+}
+
+// Compares the key at pos in pieces: as in qmail, a key that differs early is
+// passed over even where the file ends within it.
+Look cdb::match(std::string_view key, unsigned long long pos, int &error) const {
+  char piece[32];
+  while (!key.empty()) {
+    size_t n = std::min(sizeof piece, key.size());
+    if (!read(piece, n, pos, error)) return Look::failed;
+    if (key.substr(0, n) != std::string_view(piece, n)) return Look::absent;
+    key.remove_prefix(n);
+    pos += n;
+  }
+  return Look::found;
+}
+
+Look cdb::find(std::string_view key, std::string &data, int &error) const {
+  const uint32_t h = key_hash(key);
+  char pair[8];
+  if (!read(pair, sizeof pair, 8ull * (h & 255), error)) return Look::failed;
+  const uint32_t table = unpack(pair), slots = unpack(pair + 4);
+  if (slots == 0) return Look::absent;
+  uint32_t slot = (h >> 8) % slots;
+  for (uint32_t tried = 0; tried < slots; ++tried) {
+    if (!read(pair, sizeof pair, table + uint32_t{8} * slot, error)) return Look::failed;
+    const uint32_t record = unpack(pair + 4);
+    if (record == 0) return Look::absent;
+    if (unpack(pair) == h) {
+      if (!read(pair, sizeof pair, record, error)) return Look::failed;
+      if (unpack(pair) == key.size()) {
+        Look hit = match(key, record + 8ull, error);
+        if (hit == Look::failed) return hit;
+        if (hit == Look::found) return fetch(record + 8ull + key.size(), unpack(pair + 4), data, error);
+      }
+    }
+    if (++slot == slots) slot = 0;
+  }
+  return Look::absent;
+}
+
+Look cdb::fetch(unsigned long long pos, uint32_t len, std::string &data, int &error) const {
+  if (len > DATA_MAX) {
+    error = EFBIG;
+    return Look::failed;
+  }
+  data.resize(len);
+  return read(data.data(), len, pos, error) ? Look::found : Look::failed;
+}
