@@ -64,7 +64,7 @@ Look cdb::match(std::string_view key, unsigned long long pos, int &error) const 
   return Look::found;
 }
 
-Look cdb::find(std::string_view key, std::string &data, int &error) const {
+Look cdb::seek(std::string_view key, place &at, int &error) const {
   const uint32_t h = key_hash(key);
   char pair[8];
   if (!read(pair, sizeof pair, 8ull * (h & 255), error)) return Look::failed;
@@ -79,8 +79,8 @@ Look cdb::find(std::string_view key, std::string &data, int &error) const {
       if (!read(pair, sizeof pair, record, error)) return Look::failed;
       if (unpack(pair) == key.size()) {
         Look hit = match(key, record + 8ull, error);
-        if (hit == Look::failed) return hit;
-        if (hit == Look::found) return fetch(record + 8ull + key.size(), unpack(pair + 4), data, error);
+        at = {record + 8ull + key.size(), unpack(pair + 4)};
+        if (hit != Look::absent) return hit;
       }
     }
     if (++slot == slots) slot = 0;
@@ -88,11 +88,18 @@ Look cdb::find(std::string_view key, std::string &data, int &error) const {
   return Look::absent;
 }
 
-Look cdb::fetch(unsigned long long pos, uint32_t len, std::string &data, int &error) const {
-  if (len > DATA_MAX) {
+Look cdb::has(std::string_view key, int &error) const {
+  place at;
+  return seek(key, at, error);
+}
+
+Look cdb::find(std::string_view key, std::string &data, int &error) const {
+  place at;
+  if (Look hit = seek(key, at, error); hit != Look::found) return hit;
+  if (at.len > DATA_MAX) {
     error = EFBIG;
     return Look::failed;
   }
-  data.resize(len);
-  return read(data.data(), len, pos, error) ? Look::found : Look::failed;
+  data.resize(at.len);
+  return read(data.data(), at.len, at.pos, error) ? Look::found : Look::failed;
 }

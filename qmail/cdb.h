@@ -20,14 +20,21 @@ class cdb {
   // Takes over a descriptor that is open for reading.
   void adopt(unique_fd fd) { fd_ = std::move(fd); }
 
+  // Is there a record with this key? Its data is not read (cdb_seek alone).
+  Look has(std::string_view key, int &error) const;
+
   // The data of the first record with this key. failed: a read failed or the
   // file is damaged where it was read (error is then EIO or as pread(2) has it).
   Look find(std::string_view key, std::string &data, int &error) const;
 
  private:
+  struct place {
+    unsigned long long pos = 0;
+    uint32_t len = 0;
+  };
   bool read(char *buf, size_t len, unsigned long long pos, int &error) const;
   Look match(std::string_view key, unsigned long long pos, int &error) const;
-  Look fetch(unsigned long long pos, uint32_t len, std::string &data, int &error) const;
+  Look seek(std::string_view key, place &at, int &error) const;
   unique_fd fd_;
 };
 
