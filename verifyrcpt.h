@@ -29,7 +29,7 @@ extern "C" {
 #define VERIFYRCPT_QUESTION_MS 5000    /* a question waits this long in all */
 #define VERIFYRCPT_SESSION_MS 15000    /* a session waits this long in all */
 #define VERIFYRCPT_IMPATIENT_MS 300    /* after a time-out, under OBSERVE, and before the next server */
-#define VERIFYRCPT_WHY_MAX 256
+#define VERIFYRCPT_WHY_MAX 512          /* room to name that many servers */
 
 /* What an answer, or the want of one, comes to. */
 enum verifyrcpt_result {
@@ -67,6 +67,7 @@ struct verifyrcpt {
   unsigned retried : 1;   /* a refused port has been asked again in this session */
   unsigned invalid : 1;   /* DEFER: a recipient of this transaction is invalid */
   unsigned servers;
+  unsigned silent;        /* bit i: server[i] was silent when last asked, so that others are asked before it */
   struct udp_endpoint server[VERIFYRCPT_SERVERS_MAX];
   char server_text[VERIFYRCPT_SERVERS_MAX][UDP_TEXT_MAX];
   long long waited_ms; /* waiting in this session so far */
