@@ -1,0 +1,65 @@
+/* address.h - would qmail deliver to it? The public face of this folder, for C
+   and C++.
+
+   Opens no socket, writes no log and never exits: what an operator should know
+   is handed to a callback. No exception leaves it. Not for use from several
+   threads: a look into a home changes the effective ids of the process. */
+
+#ifndef ADDRESS_ADDRESS_H
+#define ADDRESS_ADDRESS_H
+
+#include <stddef.h>
+
+#include "qmail-verify.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct address; /* one qmail host as it is judged */
+
+/* netqmail's build settings that matter for a verdict. Copied. */
+struct address_config {
+  char break_char;      /* conf-break */
+  unsigned patrn;       /* conf-patrn: the mode bits that no home or dot-qmail may have */
+  const char *alias;    /* conf-users, line 1 */
+  const char *qmailp;   /* conf-users, line 5 */
+  const char *nofiles;  /* conf-groups, line 2 */
+};
+
+/* A sentence for the operator's log, without a newline. Lives during the call. */
+typedef void address_note(void *ctx, const char *sentence);
+
+/* What came of a question. */
+struct address_answer {
+  enum qv_verdict verdict;
+  enum qv_reason reason;
+  unsigned position; /* 1 to 15, for a plain answer */
+  int error;         /* errno of a look that failed, else 0 */
+  char user[256];    /* the controlling user, cut; empty where none was found */
+  char about[1024];  /* the file, directory or name that decided, cut; may be empty */
+};
+
+/* Begins: reads the control files below the working directory, which must be
+   (and stay) the qmail directory. now_ms: milliseconds on a clock that is never
+   set, here and below. Where the control files cannot be read it begins all the
+   same, answers "temporary" and tries again at each address_tick.
+   NULL: out of memory. */
+struct address *address_new(const struct address_config *config, address_note *note, void *ctx, long long now_ms);
+
+/* Judges address (len bytes, none of them NUL). Never fails: what goes wrong is
+   a verdict of QV_TEMPORARY. */
+void address_judge(struct address *a, const char *address, size_t len, struct address_answer *answer);
+
+/* To be called about once a second: notices changed control files. */
+void address_tick(struct address *a, long long now_ms);
+
+/* SIGHUP: takes over what qmail-send takes over. */
+void address_hangup(struct address *a, long long now_ms);
+
+void address_free(struct address *a);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

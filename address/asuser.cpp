@@ -1,0 +1,118 @@
+// asuser.cpp - see asuser.h.
+
+#include "asuser.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "qmail-verify.h"
+#include "qmail/fd.h"
+
+namespace {
+
+// Effective root with no other group than root's, if the process may have that.
+// Called before each change too: should a change back ever have failed, it is
+// made up for here before anything else is looked at.
+bool be_root() {
+  if (geteuid() != 0 && seteuid(0) == -1) return false;
+  const gid_t root = 0;
+  return setegid(0) == 0 && setgroups(1, &root) == 0;
+}
+
+class identity {
+ public:
+  identity(uid_t uid, gid_t gid) : error_(take(uid, gid)) {}
+  identity(const identity &) = delete;
+  identity &operator=(const identity &) = delete;
+  ~identity() {
+    if (changed_) be_root();
+  }
+  int error() const { return error_; }
+
+ private:
+  int take(uid_t uid, gid_t gid) {
+    // for setresuid and its like -1 means "leave it as it is"
+    if (uid == static_cast<uid_t>(-1) || gid == static_cast<gid_t>(-1)) return EINVAL;
+    if (uid == 0) return EPERM;  // no home is ever looked at with root's rights
+    if (getuid() != 0) return uid == geteuid() && gid == getegid() ? 0 : EPERM;
+    changed_ = true;
+    if (!be_root() || setgroups(1, &gid) == -1 || setegid(gid) == -1 || seteuid(uid) == -1)
+      return errno == 0 ? EPERM : errno;
+    return geteuid() == uid && getegid() == gid ? 0 : EPERM;
+  }
+  bool changed_ = false;
+  int error_;
+};
+
+int slurp(int fd, site_dotqmail &file) {
+  char buf[4096];
+  file.content.clear();
+  for (;;) {
+    ssize_t n = read(fd, buf, sizeof buf);
+    if (n == -1 && errno == EINTR) continue;
+    if (n == -1) return errno;
+    if (n == 0) return 0;
+    file.content.append(buf, static_cast<size_t>(n));
+    if (file.content.size() > QV_DOTQMAIL_MAX) {
+      file.content.resize(QV_DOTQMAIL_MAX);
+      file.too_large = true;
+      return 0;
+    }
+  }
+}
+
+class visit final : public site_visit {
+ public:
+  visit(uid_t uid, gid_t gid) : identity_(uid, gid) {}
+  int error() const { return identity_.error(); }
+
+  // "home/." rather than home: the dot asks for the right to search the home
+  // itself, as chdir does, and mounts it where an automounter has to.
+  int enter(const std::string &home) override {
+    home_.reset(::open((home + "/.").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return home_ ? 0 : errno;
+  }
+
+  int mode(mode_t &mode) override {
+    struct stat st;
+    if (fstat(home_.get(), &st) == -1) return errno;
+    mode = st.st_mode;
+    return 0;
+  }
+
+  int open(const std::string &name, site_dotqmail &file) override {
+    unique_fd fd(openat(home_.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (!fd) return errno;
+    struct stat st;
+    if (fstat(fd.get(), &st) == -1) return errno;
+    file = {};
+    file.mode = st.st_mode;
+    return S_ISREG(st.st_mode) && !(st.st_mode & S_IWOTH) ? slurp(fd.get(), file) : 0;
+  }
+
+ private:
+  identity identity_;
+  unique_fd home_;
+};
+
+}  // namespace
+
+std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, int &error) {
+  auto v = std::make_unique<visit>(uid, gid);
+  error = v->error();
+  if (error != 0) return nullptr;
+  return v;
+}
+
+int asuser_owner(uid_t uid, gid_t gid, const char *path, uid_t &owner, bool &become_failed) {
+  identity who(uid, gid);
+  become_failed = who.error() != 0;
+  if (become_failed) return who.error();
+  struct stat st;
+  if (stat(path, &st) == -1) return errno;
+  owner = st.st_uid;
+  return 0;
+}

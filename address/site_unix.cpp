@@ -1,0 +1,129 @@
+// site_unix.cpp - see site_unix.h.
+
+#include "site_unix.h"
+
+#include <cerrno>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "asuser.h"
+
+namespace {
+
+// A passwd or group entry of more than this is damage.
+constexpr size_t ENTRY_MAX = size_t{1} << 20;
+
+// Calls one of the get..nam_r functions with a buffer that is large enough.
+// POSIX and getpwnam(3): 0 and a null result is "no such name"; that manual also
+// lists ENOENT, ESRCH and others for it, but modules return those when their
+// server is away, so that they are failures here.
+template <class Entry, class Call, class Copy>
+Look lookup(Call call, Copy copy, int &error) {
+  Entry entry, *result = nullptr;
+  std::vector<char> buf(1024);
+  for (;;) {
+    error = call(&entry, buf.data(), buf.size(), &result);
+    if (error == EINTR) continue;
+    if (error != ERANGE || buf.size() >= ENTRY_MAX) break;
+    buf.resize(buf.size() * 4);
+  }
+  if (error != 0) return Look::failed;
+  if (!result) return Look::absent;
+  copy(entry);
+  return Look::found;
+}
+
+time_t now_seconds() {
+  timespec ts;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+  return ts.tv_sec;
+}
+
+}  // namespace
+
+// EACCES and EPERM are missing on purpose: qmail-local defers on them.
+bool site_absent(int error) {
+  switch (error) {
+    case ENOENT:
+    case ENOTDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case ENXIO:   // a socket, or a fifo or device without its other side
+    case ENODEV:
+      return true;
+    default:
+      return false;
+  }
+}
+
+control_text site_unix::control(const char *name) { return control_slurp((std::string("control/") + name).c_str()); }
+
+site_stamp site_unix::control_stamp(const char *name) {
+  struct stat st;
+  site_stamp stamp;
+  if (stat((std::string("control/") + name).c_str(), &st) == -1) {
+    stamp.error = errno;
+    return stamp;
+  }
+  stamp.dev = st.st_dev;
+  stamp.ino = st.st_ino;
+  stamp.size = st.st_size;
+  stamp.mtime = st.st_mtim;
+  stamp.ctime = st.st_ctim;
+  return stamp;
+}
+
+Look site_unix::users_cdb(cdb &db, int &error) { return db.open("users/cdb", error); }
+
+Look site_unix::passwd(const std::string &name, site_passwd &entry, int &error) {
+  return lookup<struct passwd>(
+      [&](auto... to) { return getpwnam_r(name.c_str(), to...); },
+      [&](const struct passwd &pw) { entry = {pw.pw_name, pw.pw_uid, pw.pw_gid, pw.pw_dir}; }, error);
+}
+
+Look site_unix::group(const std::string &name, gid_t &gid, int &error) {
+  return lookup<struct group>(
+      [&](auto... to) { return getgrnam_r(name.c_str(), to...); }, [&](const struct group &gr) { gid = gr.gr_gid; },
+      error);
+}
+
+// netqmail has these two numbers compiled in; here the names are, and a host
+// without them cannot be judged by passwd.
+Look site_unix::getpw_identity(int &error) {
+  const time_t now = now_seconds();
+  if (getpw_known_ == now) return Look::found;
+  site_passwd entry;
+  Look look = passwd(qmailp_, entry, error);
+  if (look == Look::found) look = group(nofiles_, getpw_gid_, error);
+  if (look == Look::absent) error = ENOENT;
+  if (look != Look::found) return Look::failed;
+  getpw_uid_ = entry.uid;
+  getpw_known_ = now;
+  return Look::found;
+}
+
+Look site_unix::home_owner(const site_passwd &entry, uid_t &owner, int &error) {
+  uid_t uid = geteuid();
+  gid_t gid = getegid();
+  if (uid == 0) {
+    if (getpw_identity(error) != Look::found) return Look::failed;
+    uid = getpw_uid_;
+    gid = getpw_gid_;
+  } else if (entry.uid != uid) {
+    error = EPERM;
+    return Look::failed;
+  }
+  bool become_failed = false;
+  error = asuser_owner(uid, gid, entry.home.c_str(), owner, become_failed);
+  if (error == 0) return Look::found;
+  const bool passed_over = !become_failed && (site_absent(error) || error == EACCES || error == EPERM);
+  return passed_over ? Look::absent : Look::failed;
+}
+
+std::unique_ptr<site_visit> site_unix::become(uid_t uid, gid_t gid, int &error) {
+  return asuser_become(uid, gid, error);
+}

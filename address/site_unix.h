@@ -1,0 +1,37 @@
+// site_unix.h - the door to a real host (see site.h).
+//
+// Control files and users/cdb are relative to the working directory, which must
+// be the qmail directory. passwd is asked through getpwnam_r, so that every NSS
+// source counts; only its return of 0 with a null result means "no such user".
+
+#ifndef ADDRESS_SITE_UNIX_H
+#define ADDRESS_SITE_UNIX_H
+
+#include <string>
+
+#include "site.h"
+
+class site_unix final : public site {
+ public:
+  // qmailp and nofiles: the user and group whose rights qmail-getpw has.
+  site_unix(std::string qmailp, std::string nofiles) : qmailp_(std::move(qmailp)), nofiles_(std::move(nofiles)) {}
+
+  control_text control(const char *name) override;
+  site_stamp control_stamp(const char *name) override;
+  Look users_cdb(cdb &db, int &error) override;
+  Look passwd(const std::string &name, site_passwd &entry, int &error) override;
+  Look home_owner(const site_passwd &entry, uid_t &owner, int &error) override;
+  std::unique_ptr<site_visit> become(uid_t uid, gid_t gid, int &error) override;
+
+ private:
+  Look group(const std::string &name, gid_t &gid, int &error);
+  Look getpw_identity(int &error);
+
+  std::string qmailp_, nofiles_;
+  // qmail-getpw's ids, kept for a second
+  uid_t getpw_uid_ = 0;
+  gid_t getpw_gid_ = 0;
+  time_t getpw_known_ = -2;
+};
+
+#endif

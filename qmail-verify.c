@@ -1,0 +1,308 @@
+/* qmail-verify.c - the daemon: says whether qmail would deliver to an address.
+
+   Run by root under supervise, in the foreground, logging to descriptor 2.
+   Answers one datagram with one datagram (qmail-verify-packet(5)); silence where
+   the question could not be answered. No input, no missing or damaged file and
+   no failed call ends it; SIGTERM does, after what is already in the socket has
+   been answered. See qmail-verify(8). */
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "address/address.h"
+#include "conf.h"
+#include "logbits.h"
+#include "qmail-verify.h"
+#include "sockbits.h"
+#include "udpbits.h"
+
+#define PREFIX "qmail-verify: "
+#define TICK_MS 1000   /* how often the control files are looked at */
+#define BATCH_MAX 64   /* datagrams between two looks at signals and the clock */
+#define DRAIN_MS 1000  /* after SIGTERM: no longer than this */
+
+enum { EXIT_USAGE = 100, EXIT_TROUBLE = 111 };
+
+static struct log_state lost;
+static volatile sig_atomic_t got_hangup, got_term;
+
+static void on_signal(int sig) {
+  if (sig == SIGHUP)
+    got_hangup = 1;
+  else
+    got_term = 1;
+}
+
+/* ---- the log */
+
+static void say(const char *a, const char *b, const char *c) {
+  struct log_line line;
+  log_begin(&line);
+  log_puts(&line, PREFIX);
+  log_puts(&line, a);
+  log_puts(&line, b);
+  log_puts(&line, c);
+  log_write(&line, 2, &lost, PREFIX);
+}
+
+static void say_errno(const char *what, const char *name) {
+  const char *why = strerror(errno);
+  struct log_line line;
+  log_begin(&line);
+  log_puts(&line, PREFIX);
+  log_puts(&line, what);
+  log_puts(&line, name);
+  log_puts(&line, ": ");
+  log_puts(&line, why);
+  log_write(&line, 2, &lost, PREFIX);
+}
+
+static void note(void *ctx, const char *sentence) {
+  (void)ctx;
+  say(sentence, ".", "");
+}
+
+/* One line a decision, as 1.32 has it, the reason after it:
+   ADDRESS permitted for USER. REASON ABOUT */
+static void log_decision(const char *address, size_t len, const struct address_answer *a) {
+  struct log_line line;
+  log_begin(&line);
+  log_puts(&line, PREFIX);
+  log_putsafe(&line, address, len);
+  if (a->verdict == QV_INVALID) {
+    log_puts(&line, " denied. ");
+  } else {
+    log_puts(&line, a->verdict == QV_TEMPORARY ? " not answered for " : " permitted for ");
+    if (a->user[0])
+      log_putsafe(&line, a->user, strlen(a->user));
+    else
+      log_puts(&line, "UNKNOWN");
+    log_puts(&line, ". ");
+  }
+  log_puts(&line, qv_reason_name(a->reason));
+  if (a->about[0]) {
+    log_puts(&line, " ");
+    log_putsafe(&line, a->about, strlen(a->about));
+  }
+  if (a->error) {
+    log_puts(&line, ": ");
+    log_puts(&line, strerror(a->error));
+  }
+  log_write(&line, 2, &lost, PREFIX);
+}
+
+/* ---- one question */
+
+/* The address is what stands before the first NUL; the rest is for later
+   versions. */
+static size_t decode(const char *question, size_t len) {
+  const char *nul = memchr(question, 0, len);
+  return nul ? (size_t)(nul - question) : len;
+}
+
+/* The plain answer, or 0 bytes where silence is the answer. */
+static size_t encode(const struct address_answer *a, char reply[QV_PLAIN_REPLY_MAX]) {
+  size_t user = strlen(a->user);
+  if (a->verdict == QV_TEMPORARY) return 0;
+  if (user > QV_USER_MAX) user = QV_USER_MAX;
+  reply[0] = (char)(a->position << 4 | (a->verdict == QV_INVALID ? QV_RESULT_INVALID : QV_RESULT_VALID));
+  memcpy(reply + 1, a->user, user);
+  return 1 + user;
+}
+
+static void reply_to(int fd, const struct udp_endpoint *from, const char *reply, size_t len) {
+  char who[UDP_TEXT_MAX];
+  if (len == 0 || udp_send(fd, reply, len, from) == 0) return;
+  udp_format(from, who);
+  say_errno("cannot answer ", who);
+}
+
+/* The path of a question: decode, judge, encode, reply, log. */
+static void answer(struct address *host, int fd, const struct udp_endpoint *from, const char *question, size_t len) {
+  struct address_answer a;
+  char reply[QV_PLAIN_REPLY_MAX];
+  size_t address_len = decode(question, len);
+  address_judge(host, question, address_len, &a);
+  reply_to(fd, from, reply, encode(&a, reply));
+  log_decision(question, address_len, &a);
+}
+
+/* A plain answer is a valid plain question: two daemons that were made to talk
+   to each other by a forged source would never stop. No client asks from there. */
+static int from_a_daemon(const struct udp_endpoint *from, const struct udp_endpoint *own) {
+  unsigned port = udp_port(from);
+  return port == QV_DEFAULT_PORT || port == udp_port(own);
+}
+
+/* Answers what is in the socket, at most max datagrams. The number answered. */
+static unsigned serve(struct address *host, int fd, const struct udp_endpoint *own, unsigned max) {
+  static char question[QV_QUESTION_MAX];
+  unsigned n;
+  for (n = 0; n < max; ++n) {
+    struct udp_endpoint from;
+    char who[UDP_TEXT_MAX];
+    ssize_t len = udp_receive(fd, question, sizeof question, &from);
+    if (len == -1) {
+      if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) say_errno("cannot receive a datagram", "");
+      break;
+    }
+    udp_format(&from, who);
+    if (len == 0)
+      say("empty datagram from ", who, " ignored");
+    else if (from_a_daemon(&from, own))
+      say("datagram from ", who, " ignored: that is a verification server's port");
+    else
+      answer(host, fd, &from, question, (size_t)len);
+  }
+  return n;
+}
+
+/* ---- start and loop */
+
+static void run(struct address *host, int fd, const struct udp_endpoint *own, const sigset_t *unblocked) {
+  struct pollfd ready = {.fd = fd, .events = POLLIN};
+  long long next_tick = sockbits_now_ms() + TICK_MS;
+  while (!got_term) {
+    long long left = next_tick - sockbits_now_ms();
+    struct timespec wait = {0, 0};
+    if (left > 0) wait = (struct timespec){left / 1000, (long)(left % 1000) * 1000000};
+    if (ppoll(&ready, 1, &wait, unblocked) > 0) serve(host, fd, own, BATCH_MAX);
+    if (got_hangup) {
+      got_hangup = 0;
+      address_hangup(host, sockbits_now_ms());
+    }
+    if (sockbits_now_ms() >= next_tick) {
+      address_tick(host, sockbits_now_ms());
+      next_tick = sockbits_now_ms() + TICK_MS;
+    }
+  }
+}
+
+static void drain(struct address *host, int fd, const struct udp_endpoint *own) {
+  long long end = sockbits_now_ms() + DRAIN_MS;
+  while (sockbits_now_ms() < end && serve(host, fd, own, 1) > 0)
+    ;
+}
+
+static void print_settings(void) {
+  printf("qmail-verify %s\nqmail directory: %s\nbreak character: %s\nforbidden mode bits: %03o\nusers: %s\ngroups: %s\n",
+         QV_VERSION, CONF_QMAIL, CONF_BREAK, CONF_PATRN, CONF_USERS, CONF_GROUPS);
+}
+
+static int usage(void) {
+  fputs("qmail-verify: usage: qmail-verify [-V]\n"
+        "qmail-verify: it is run by root under supervise and set up by the variables LISTEN and QMAILDIR, "
+        "see qmail-verify(8)\n",
+        stderr);
+  return EXIT_USAGE;
+}
+
+/* The directory, or NULL after a word to the log. A daemon that is not root is
+   for trying out, and must not be mistaken for the host's own. */
+static const char *qmail_directory(void) {
+  const char *dir = getenv("QMAILDIR");
+  if (dir && *dir) return dir;
+  if (geteuid() == 0) return CONF_QMAIL;
+  say("not run by root: set QMAILDIR to the qmail directory that is to be judged", "", "");
+  return NULL;
+}
+
+static void set_signals(sigset_t *unblocked) {
+  struct sigaction act;
+  sigset_t blocked;
+  memset(&act, 0, sizeof act);
+  act.sa_handler = on_signal;
+  sigaction(SIGHUP, &act, NULL);
+  sigaction(SIGTERM, &act, NULL);
+  sigaction(SIGINT, &act, NULL);
+  act.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &act, NULL);
+  sigemptyset(&blocked);
+  sigaddset(&blocked, SIGHUP);
+  sigaddset(&blocked, SIGTERM);
+  sigaddset(&blocked, SIGINT);
+  sigprocmask(SIG_BLOCK, &blocked, unblocked);
+  sigdelset(unblocked, SIGHUP);
+  sigdelset(unblocked, SIGTERM);
+  sigdelset(unblocked, SIGINT);
+}
+
+/* Reads LISTEN and binds. The socket, or -1 and the exit code in *code. */
+static int listen_on(struct udp_endpoint *own, int *code) {
+  const char *text = getenv("LISTEN"), *why;
+  char where[UDP_TEXT_MAX];
+  int fd;
+  if (!text) text = "";
+  if (udp_parse(text, strlen(text), QV_DEFAULT_IP, QV_DEFAULT_PORT, own, &why) == -1) {
+    struct log_line line;
+    log_begin(&line);
+    log_puts(&line, PREFIX "LISTEN=");
+    log_putsafe(&line, text, strlen(text));
+    log_puts(&line, ": ");
+    log_puts(&line, why);
+    log_puts(&line, "; set it to ip, ip:port or :port");
+    log_write(&line, 2, &lost, PREFIX);
+    *code = EXIT_USAGE;
+    return -1;
+  }
+  udp_format(own, where);
+  fd = bind_udp(own);
+  if (fd == -1) {
+    say_errno("cannot listen on ", where);
+    *code = EXIT_TROUBLE;
+  }
+  return fd;
+}
+
+static void announce(const struct udp_endpoint *own, const char *dir) {
+  char where[UDP_TEXT_MAX], *port;
+  struct log_line line;
+  udp_format(own, where);
+  port = strrchr(where, ':');
+  *port++ = '\0';
+  log_begin(&line);
+  log_puts(&line, PREFIX "Listening on address: ");
+  log_puts(&line, where);
+  log_puts(&line, ", port ");
+  log_puts(&line, port);
+  log_puts(&line, ". Judging ");
+  log_puts(&line, dir);
+  log_puts(&line, ".");
+  log_write(&line, 2, &lost, PREFIX);
+  if (strncmp(where, "127.", 4) != 0)
+    say("LISTEN=", where, " is not a loopback address: whoever can reach it may ask which addresses exist here");
+  if (geteuid() != 0)
+    say("not run by root: only homes of this process's own uid and gid are judged, every other answer is temporary", "",
+        "");
+}
+
+int main(int argc, char **argv) {
+  static const struct address_config config = {CONF_BREAK[0], CONF_PATRN, CONF_ALIAS, CONF_QMAILP, CONF_NOFILES};
+  struct udp_endpoint own;
+  sigset_t unblocked;
+  struct address *host;
+  const char *dir;
+  int fd, code = EXIT_TROUBLE;
+
+  if (argc == 2 && strcmp(argv[1], "-V") == 0) return print_settings(), 0;
+  if (argc != 1) return usage();
+  set_signals(&unblocked);
+  if (!(dir = qmail_directory())) return EXIT_USAGE;
+  if (chdir(dir) == -1) return say_errno("cannot enter the qmail directory ", dir), EXIT_TROUBLE;
+  if ((fd = listen_on(&own, &code)) == -1) return code;
+  announce(&own, dir);
+  host = address_new(&config, note, NULL, sockbits_now_ms());
+  if (!host) return say("out of memory", "", ""), EXIT_TROUBLE;
+
+  run(host, fd, &own, &unblocked);
+  drain(host, fd, &own);
+  say("SIGTERM: done.", "", "");
+  address_free(host);
+  close(fd);
+  return 0;
+}
