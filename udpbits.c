@@ -93,6 +93,14 @@ int udp_parse(const char *text, size_t len, const char *default_ip, unsigned def
   return 0;
 }
 
+unsigned udp_port(const struct udp_endpoint *ep) {
+  struct sockaddr_in sin;
+
+  if (ep->addr.ss_family != AF_INET) return 0;
+  memcpy(&sin, &ep->addr, sizeof sin);
+  return ntohs(sin.sin_port);
+}
+
 void udp_format(const struct udp_endpoint *ep, char text[UDP_TEXT_MAX]) {
   struct sockaddr_in sin;
   char ip[INET_ADDRSTRLEN];

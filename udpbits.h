@@ -30,6 +30,9 @@ struct udp_endpoint {
 int udp_parse(const char *text, size_t len, const char *default_ip, unsigned default_port,
               struct udp_endpoint *ep, const char **why);
 
+/* The port of ep, 0 where its family has none. */
+unsigned udp_port(const struct udp_endpoint *ep);
+
 /* Writes "ip:port" and a NUL into text. */
 void udp_format(const struct udp_endpoint *ep, char text[UDP_TEXT_MAX]);
 
