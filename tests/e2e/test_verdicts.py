@@ -1,0 +1,99 @@
+"""What real netqmail 1.06 did with thousands of addresses, held against the daemon.
+
+Each recorded site (tests/verdicts) is laid out in namespaces of its own and its
+addresses are asked through the socket. Not only accepted or refused has to be
+right: so has the reason in the log, the position, and the controlling user.
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+TESTS = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TESTS / 'verdicts'))
+import ask  # noqa: E402
+
+BUILD = pathlib.Path(os.environ.get('BUILD', TESTS.parent / 'build/plain')).resolve()
+SITES = sorted((TESTS / 'verdicts').glob('site-*'))
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='needs root: a site has namespaces and users of its own')
+
+# What the recording says decided -> the reasons that may be ours. None of them
+# is a matter of taste but "program": what programs do is not known beforehand,
+# so that a file with one is "program" whatever came of it.
+FILE = {'dotqmail', 'dotqmail-empty'}
+EXPECTED = {
+    'no-mailbox': {'no-mailbox'},
+    'home-not-absolute': {'home-not-absolute'},
+    'home-unreachable': {'home-unreachable'},
+    'home-writable': {'home-writable'},
+    'home-sticky': {'home-sticky'},
+    'dotqmail-unreadable': {'dotqmail-unreadable'},
+    'dotqmail-writable': {'dotqmail-writable'},
+    'dotqmail-blank': {'dotqmail-blank'},
+    'dotqmail-xbit': {'dotqmail-xbit'},
+    'root': {'root'},
+    'no-alias-user': {'no-alias-user'},
+    'cdb-trouble': {'cdb-trouble'},
+    'dotqmail': {'dotqmail'},
+    'dotqmail-empty': {'dotqmail-empty'},
+    'default-delivery': {'default-delivery'},
+    'empty-local': {'empty-local'},
+    'remote': {'remote', 'exception'},
+    'file-delivery': FILE | {'default-delivery', 'program'},
+    'forward': {'dotqmail'},
+    'program': {'program'},
+}
+VPOPMAIL = {'program'} | FILE
+
+
+
+
+def reason_of(line):
+    for mark in (' permitted for ', ' not answered for ', ' denied. '):
+        if mark in line:
+            rest = line.split(mark, 1)[1]
+            return rest.split(' ')[0] if mark == ' denied. ' else rest.split('. ', 1)[1].split(' ')[0]
+    return None
+
+
+def wrong(row, answer, line):
+    """What is wrong with one answer, or None."""
+    verdict, basis, user = row[1], row[2], row[5]
+    allowed = EXPECTED.get(basis, VPOPMAIL)
+    reason = reason_of(line)
+    if reason not in allowed:
+        return f'reason {reason}, not {"/".join(sorted(allowed))}'
+    refused = basis in ('no-mailbox', 'home-not-absolute')
+    silent = basis in ('home-unreachable', 'dotqmail-unreadable', 'no-alias-user', 'cdb-trouble')
+    if (answer is None) != silent:
+        return 'silence' if answer is None else 'an answer though the look failed'
+    if silent:
+        return None
+    packet = bytes.fromhex(answer)
+    if (packet[0] & 15) != (1 if refused else 0):
+        return f'result {packet[0] & 15}'
+    if user != '-' and packet[1:] != ask.unescape(user)[:32]:
+        return f'controlling user {packet[1:]!r}, not {user}'
+    return None
+
+
+@needs_root
+@pytest.mark.parametrize('site', SITES, ids=lambda site: site.name)
+def test_recorded_site(site):
+    program = subprocess.run(['unshare', '-m', '-n', sys.executable, str(TESTS / 'verdicts/ask.py'),
+                              str(BUILD / 'qmail-verify'), str(site)], capture_output=True, text=True)
+    assert program.returncode == 0, program.stderr
+    answers = [json.loads(line) for line in program.stdout.splitlines()]
+    table = ask.rows(str(site))
+    assert len(answers) == len(table) > 0
+    bad = [f'{row[0]}: qmail: {row[1]} ({row[2]}): {problem}; logged: {line}'
+           for row, (answer, line) in zip(table, answers) if (problem := wrong(row, answer, line))]
+    assert not bad, f'{len(bad)} of {len(table)} wrong:\n' + '\n'.join(bad[:20])
+
+
+def test_there_are_sites():
+    assert len(SITES) == 28
