@@ -5,8 +5,9 @@
 #                                 with netqmail's build settings (these are its
 #                                 defaults); qmail-verify -V shows them
 #   make CONF=/path/to/netqmail   the same, read from that source's conf-* files
-#   make check [SANITIZE=address,undefined]
+#   make check [SANITIZE=address,undefined] [CHECK='-k WORDS -v']
 #   make demo [KEEP=1]
+#   make ... WERROR=1             where warnings are errors
 
 SHELL = /bin/sh
 .SUFFIXES:
@@ -32,7 +33,8 @@ endif
 CC = gcc
 CXX = g++
 AR = ar
-WARN = -Wall -Wextra -Wconversion -Wshadow
+WERROR ?=
+WARN = -Wall -Wextra -Wconversion -Wshadow $(if $(WERROR),-Werror)
 OPT = -O2 -g
 HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 SANITIZE =
