@@ -370,16 +370,25 @@ static void hear(struct question *q, struct party *p) {
   }
 }
 
+/* Nothing can be heard any more: whoever was waited for has failed. */
+static void give_up(struct question *q, int error) {
+  for (unsigned i = 0; i < q->asked; ++i)
+    if (q->party[i].state == WAITING) failed(&q->party[i], error);
+}
+
 /* Waits until something is heard or has to be done. Every socket is listened to,
-   also those whose server was given up. */
-static void wait_and_hear(struct question *q) {
+   also those whose server was given up. Returns 0, or -1 where poll fails. */
+static int wait_and_hear(struct question *q) {
   struct pollfd fds[VERIFYRCPT_SERVERS_MAX];
+  int ready;
 
   for (unsigned i = 0; i < q->asked; ++i)
     fds[i] = (struct pollfd){.fd = q->party[i].fd, .events = POLLIN, .revents = 0};
-  if (sockbits_wait(fds, q->asked, wake_ms(q)) <= 0) return;
-  for (unsigned i = 0; i < q->asked && !q->answered; ++i)
+  ready = sockbits_wait(fds, q->asked, wake_ms(q));
+  if (ready == -1) give_up(q, errno);
+  for (unsigned i = 0; ready > 0 && i < q->asked && !q->answered; ++i)
     if (fds[i].revents) hear(q, &q->party[i]);
+  return ready == -1 ? -1 : 0;
 }
 
 /* Until the first answer, the deadline, or until there is nobody to wait for. */
@@ -391,7 +400,7 @@ static void ask_all(struct question *q) {
     retry(q, now);
     repeat(q, now);
     if (!any(q, WAITING) && q->asked == q->v->servers && !may_retry(q, now)) return;
-    wait_and_hear(q);
+    if (wait_and_hear(q) == -1) return;
     if (q->answered || sockbits_now_ms() >= q->deadline_ms) return;
   }
 }

@@ -83,13 +83,19 @@ int verifyrcpt_begin(struct verifyrcpt *v, const char *verify, verifyrcpt_note *
 
 /* Asks about address (a NUL-terminated string, as it will stand in the
    envelope). No policy is applied. Fills *answer and returns answer->result.
-   Waits at most what the limits above leave. */
+   Waits at most what the limits above leave. Where all that has been used up,
+   or VERIFY names only servers that cannot be asked, nothing is sent
+   (answer->asked is 0), the result is VERIFYRCPT_TEMPORARY and answer->why
+   tells. Where verification is off the result is VERIFYRCPT_VALID. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wshadow" /* C++: a function named as a structure */
 enum verifyrcpt_result verifyrcpt(struct verifyrcpt *v, const char *address, struct verifyrcpt_answer *answer);
+#pragma GCC diagnostic pop
 
 /* The same with the policy of VERIFY (DEFER, OBSERVE, OPEN) applied: what to
    reply to this RCPT. Where verification is off or DEFER has already an
-   invalid recipient in this transaction nothing is asked (answer->asked is 0)
-   and the reply is VERIFYRCPT_ACCEPT. */
+   invalid recipient in this transaction nothing is asked (answer->asked is 0,
+   answer->why empty) and the reply is VERIFYRCPT_ACCEPT. */
 enum verifyrcpt_reply verifyrcpt_rcpt(struct verifyrcpt *v, const char *address, struct verifyrcpt_answer *answer);
 
 /* At DATA: 1 where this transaction has to be refused (554 5.1.1), else 0. */

@@ -1,0 +1,142 @@
+// fakeserver.h - something on a loopback UDP port that answers as a test wants.
+//
+// A thread takes each question, remembers it, and calls the test's handler with
+// its number (0, 1, ...). Ports lie below the ephemeral ones, so that a port that
+// is given up is not taken by the sockets under test.
+
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+struct Question {
+  std::string text;
+  sockaddr_in from;
+  std::chrono::steady_clock::time_point at;
+};
+
+// A UDP socket on 127.0.0.1 at port, or -1.
+inline int loopback_socket(uint16_t port) {
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in sin{};
+  sin.sin_family = AF_INET;
+  sin.sin_port = htons(port);
+  sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (fd != -1 && bind(fd, reinterpret_cast<sockaddr *>(&sin), sizeof sin) == -1) {
+    close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+// A port on which nobody listens.
+inline uint16_t unused_port() {
+  static unsigned next = static_cast<unsigned>(getpid());
+  for (;;) {
+    auto port = static_cast<uint16_t>(12000 + next++ % 20000);
+    int fd = loopback_socket(port);
+    if (fd == -1) continue;
+    close(fd);
+    return port;
+  }
+}
+
+class FakeServer {
+ public:
+  using Handler = std::function<void(FakeServer &, size_t number, const Question &)>;
+
+  explicit FakeServer(Handler handler, uint16_t port = 0) : port_(port ? port : unused_port()), handler_(std::move(handler)) {
+    fd_ = loopback_socket(port_);
+    if (fd_ == -1) throw std::runtime_error("port in use");
+    stop_ = eventfd(0, EFD_CLOEXEC);
+    thread_ = std::thread([this] { run(); });
+  }
+  FakeServer(const FakeServer &) = delete;
+  FakeServer &operator=(const FakeServer &) = delete;
+  ~FakeServer() {
+    uint64_t one = 1;
+    if (write(stop_, &one, sizeof one) != sizeof one) abort();
+    thread_.join();
+    close(fd_);
+    close(stop_);
+  }
+
+  uint16_t port() const { return port_; }
+  std::string endpoint() const { return "127.0.0.1:" + std::to_string(port_); }
+
+  void say(const Question &to, std::string_view bytes) { say_from(fd_, to, bytes); }
+  static void say_from(int fd, const Question &to, std::string_view bytes) {
+    sendto(fd, bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr *>(&to.from), sizeof to.from);
+  }
+
+  std::vector<Question> questions() const {
+    std::lock_guard lock(mutex_);
+    return questions_;
+  }
+
+ private:
+  void run() {
+    for (;;) {
+      pollfd fds[2] = {{fd_, POLLIN, 0}, {stop_, POLLIN, 0}};
+      if (poll(fds, 2, -1) == -1) continue;
+      if (fds[1].revents) return;
+      take();
+    }
+  }
+  void take() {
+    static thread_local char buf[65536];
+    Question q{};
+    socklen_t len = sizeof q.from;
+    ssize_t n = recvfrom(fd_, buf, sizeof buf, 0, reinterpret_cast<sockaddr *>(&q.from), &len);
+    if (n == -1) return;
+    q.text.assign(buf, static_cast<size_t>(n));
+    q.at = std::chrono::steady_clock::now();
+    size_t number;
+    {
+      std::lock_guard lock(mutex_);
+      number = questions_.size();
+      questions_.push_back(q);
+    }
+    handler_(*this, number, q);
+  }
+
+  uint16_t port_;
+  Handler handler_;
+  int fd_, stop_;
+  mutable std::mutex mutex_;
+  std::vector<Question> questions_;
+  std::thread thread_;
+};
+
+inline FakeServer::Handler silent() {
+  return [](FakeServer &, size_t, const Question &) {};
+}
+
+inline FakeServer::Handler always(std::string bytes) {
+  return [bytes](FakeServer &s, size_t, const Question &q) { s.say(q, bytes); };
+}
+
+// How long something takes, in milliseconds.
+class Stopwatch {
+ public:
+  long long ms() const {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+ private:
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
