@@ -67,19 +67,27 @@ static void note(void *ctx, const char *sentence) {
   say(sentence, ".", "");
 }
 
+/* Appends bytes from outside until the line is as long as upto: a decision must
+   not be pushed out of its line by what was asked. */
+static void put_bounded(struct log_line *line, const char *bytes, size_t len, size_t upto) {
+  size_t n = 0;
+  for (; n < len && line->len < upto; ++n) log_putsafe(line, bytes + n, 1);
+  if (n < len) log_puts(line, "...");
+}
+
 /* One line a decision, as 1.32 has it, the reason after it:
    ADDRESS permitted for USER. REASON ABOUT */
 static void log_decision(const char *address, size_t len, const struct address_answer *a) {
   struct log_line line;
   log_begin(&line);
   log_puts(&line, PREFIX);
-  log_putsafe(&line, address, len);
+  put_bounded(&line, address, len, LOG_LINE_MAX / 2);
   if (a->verdict == QV_INVALID) {
     log_puts(&line, " denied. ");
   } else {
     log_puts(&line, a->verdict == QV_TEMPORARY ? " not answered for " : " permitted for ");
     if (a->user[0])
-      log_putsafe(&line, a->user, strlen(a->user));
+      put_bounded(&line, a->user, strlen(a->user), LOG_LINE_MAX / 2 + 512);
     else
       log_puts(&line, "UNKNOWN");
     log_puts(&line, ". ");
@@ -87,7 +95,7 @@ static void log_decision(const char *address, size_t len, const struct address_a
   log_puts(&line, qv_reason_name(a->reason));
   if (a->about[0]) {
     log_puts(&line, " ");
-    log_putsafe(&line, a->about, strlen(a->about));
+    put_bounded(&line, a->about, strlen(a->about), LOG_LINE_MAX - 256);
   }
   if (a->error) {
     log_puts(&line, ": ");
