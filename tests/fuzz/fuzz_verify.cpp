@@ -1,0 +1,78 @@
+// Reading VERIFY and endpoints: whatever the text, the result is consistent and
+// what is said about it is one bounded line. Nothing is asked.
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "logbits.h"
+#include "udpbits.h"
+#include "verifyrcpt.h"
+
+namespace {
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+void one_line(const char *text, size_t max) {
+  const size_t len = std::strlen(text);
+  require(len < max);
+  for (size_t i = 0; i < len; ++i) require(static_cast<unsigned char>(text[i]) >= ' ' && text[i] != 0x7f);
+}
+
+void note(void *ctx, const char *text) {
+  ++*static_cast<size_t *>(ctx);
+  one_line(text, 4000);
+  require(std::strstr(text, "VERIFY") != nullptr);
+}
+
+// An endpoint that is read is written as what is read again as the same.
+void read_endpoint(const char *text, size_t len) {
+  udp_endpoint ep{}, again{};
+  const char *why = nullptr;
+  char out[UDP_TEXT_MAX], out_again[UDP_TEXT_MAX];
+  if (udp_parse(text, len, QV_DEFAULT_IP, QV_DEFAULT_PORT, &ep, &why) == -1) {
+    require(why != nullptr);
+    return;
+  }
+  udp_format(&ep, out);
+  require(udp_parse(out, std::strlen(out), "", 0, &again, &why) == 0);
+  udp_format(&again, out_again);
+  require(!std::strcmp(out, out_again));
+}
+
+void read_verify(const std::string &text) {
+  struct verifyrcpt v;
+  size_t notes = 0, bound = 1;
+  for (char c : text) bound += c == ',';
+  const int on = verifyrcpt_begin(&v, text.c_str(), note, &notes);
+  require(on == !text.empty() && v.enabled == !text.empty());
+  require(notes <= bound && v.servers <= VERIFYRCPT_SERVERS_MAX);
+  require(!on || v.servers || v.unusable);
+  require(!v.unusable == !v.unusable_why[0]);
+  require(!v.observe || (v.open && !v.defer));
+  if (!text.empty() && (text[0] == 'D' || text[0] == 'd')) require(v.defer || v.observe);
+  one_line(v.unusable_why, sizeof v.unusable_why);
+  for (unsigned i = 0; i < v.servers; ++i) read_endpoint(v.server_text[i], std::strlen(v.server_text[i]));
+  verifyrcpt_end(&v);
+}
+
+void log_it(const uint8_t *data, size_t size) {
+  log_line line;
+  log_begin(&line);
+  log_putsafe(&line, data, size);
+  require(line.len < LOG_LINE_MAX);
+  for (size_t i = 0; i < line.len; ++i) require(line.text[i] >= 0x21 && line.text[i] <= 0x7e);
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  const auto *text = reinterpret_cast<const char *>(data);
+  read_endpoint(text, size);
+  read_verify(std::string(text, strnlen(text ? text : "", size)));
+  log_it(data, size);
+  return 0;
+}
