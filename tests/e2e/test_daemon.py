@@ -306,7 +306,7 @@ def test_a_change_without_sighup_is_taken_over_after_ten_seconds_and_refuses_not
         assert host.ask(b'none@example.org')[0] == b'\xe1joe', 'both refuse it'
         assert host.ask(b'none@new.example')[0] == b'\x10', 'remote by the old files'
         host.signal(signal.SIGHUP)
-        host.logged('SIGHUP: ')
+        host.logged('SIGHUP: control/locals')
         assert host.ask(b'joe@example.org')[0] == b'\xe1joe'
         assert host.ask(b'none@new.example')[0] == b'\xe1alias'
 
