@@ -1,0 +1,92 @@
+// cdb_test.cpp - constant databases, whole and damaged.
+
+#include "qmail/cdb.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <random>
+
+#include "fake_site.h"
+
+using namespace std::string_literals;
+
+namespace {
+
+cdb opened(const std::string &bytes) {
+  unique_fd fd(memfd_create("cdb", MFD_CLOEXEC));
+  EXPECT_EQ(write(fd.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  cdb db;
+  db.adopt(std::move(fd));
+  return db;
+}
+
+}  // namespace
+
+TEST(Cdb, FindsTheFirstOfEqualKeys) {
+  cdb db = opened(fake_cdb({{"a", "1"}, {"b", "2"}, {"a", "3"}, {"", "empty"}}));
+  std::string data;
+  int error = 0;
+  EXPECT_EQ(db.find("a", data, error), Look::found);
+  EXPECT_EQ(data, "1");
+  EXPECT_EQ(db.find("", data, error), Look::found);
+  EXPECT_EQ(data, "empty");
+  EXPECT_EQ(db.find("c", data, error), Look::absent);
+  EXPECT_EQ(db.has("b", error), Look::found);
+}
+
+TEST(Cdb, ThousandsOfKeys) {
+  std::vector<std::pair<std::string, std::string>> records;
+  for (int i = 0; i < 5000; ++i) records.emplace_back("key" + std::to_string(i), std::to_string(i));
+  cdb db = opened(fake_cdb(records));
+  std::string data;
+  int error = 0;
+  for (auto &[key, value] : records) {
+    ASSERT_EQ(db.find(key, data, error), Look::found) << key;
+    ASSERT_EQ(data, value);
+    ASSERT_EQ(db.find(key + "x", data, error), Look::absent);
+  }
+}
+
+TEST(Cdb, EveryTruncationFailsOrAnswersAsBefore) {
+  const std::string whole = fake_cdb({{"key", "value"}, {"other", "data"}});
+  for (size_t len = 0; len < whole.size(); ++len) {
+    cdb db = opened(whole.substr(0, len));
+    std::string data;
+    int error = 0;
+    Look look = db.find("key", data, error);
+    if (look == Look::found) {
+      EXPECT_EQ(data, "value");
+    } else if (look == Look::failed) {
+      EXPECT_EQ(error, EIO);
+    } else {
+      ADD_FAILURE() << "cut at " << len << ": a key that is there was called absent";
+    }
+  }
+}
+
+TEST(Cdb, RandomDamageIsSurvived) {
+  std::mt19937 random(1);
+  const std::string whole = fake_cdb({{"key", "value"}, {"other", "data"}, {"", "w"}});
+  for (int round = 0; round < 3000; ++round) {
+    std::string bytes = whole;
+    for (int i = 0; i < 8; ++i) bytes[random() % bytes.size()] = static_cast<char>(random());
+    cdb db = opened(bytes);
+    std::string data;
+    int error = 0;
+    for (const char *key : {"key", "other", "", "none"}) {
+      Look look = db.find(key, data, error);
+      EXPECT_TRUE(look == Look::found || look == Look::absent || error != 0);
+    }
+  }
+}
+
+TEST(Cdb, AHugeRecordIsAFailureNotMemory) {
+  std::string bytes = fake_cdb({{"k", "v"}});
+  for (int i = 0; i < 4; ++i) bytes[2052 + static_cast<size_t>(i)] = '\x7f';
+  cdb db = opened(bytes);
+  std::string data;
+  int error = 0;
+  EXPECT_EQ(db.find("k", data, error), Look::failed);
+  EXPECT_EQ(db.has("k", error), Look::found);
+}
