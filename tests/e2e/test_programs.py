@@ -18,7 +18,8 @@ def test_qmail_verify_needs_libc_alone(plain):
 def test_qmail_verify_wants_no_cxx_runtime(plain):
     undefined = output('nm', '--dynamic', '--undefined-only', plain / 'qmail-verify')
     assert ' getpwnam_r' in undefined
-    names = [line.split()[-1] for line in undefined.splitlines()]
+    # U: needed. The weak ones (w) are libstdc++'s for transactional memory, and nobody brings them.
+    names = [line.split()[-1] for line in undefined.splitlines() if ' U ' in line]
     assert not [name for name in names if name.startswith(('_Z', '__cxa_throw', '__gxx', '_Unwind'))], names
 
 
