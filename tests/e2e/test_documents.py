@@ -1,0 +1,507 @@
+"""The documents against the sources, in both directions.
+
+What the manual pages, README and CHANGES say about names, numbers, variables,
+files, replies, log lines and the tree is taken from their text and from the
+sources, and compared. A failure says what to write where.
+"""
+import datetime
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+DAEMON, SMTPD = 'qmail-verify.8', 'qmail-smtpd.8'
+PACKET, CLIENT = 'qmail-verify-packet.5', 'verifyrcpt.3'
+
+
+# ---- the tree
+
+def tracked():
+    """The project's files, relative to ROOT: what git has, or else what is there."""
+    done = subprocess.run(['git', '-c', f'safe.directory={ROOT}', '-C', ROOT, 'ls-files', '-z'],
+                          stdin=subprocess.DEVNULL, capture_output=True)
+    if done.returncode == 0 and done.stdout:
+        names = done.stdout.decode().rstrip('\0').split('\0')
+        return sorted(name for name in names if (ROOT / name).exists())
+    made = {'build', '.git', '__pycache__', '.pytest_cache', 'qmail-verify', 'qmail-smtpd'}
+    return sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*')
+                  if path.is_file() and not made & set(path.relative_to(ROOT).parts))
+
+
+FILES = tracked()
+
+
+def text(name):
+    path = ROOT / name
+    assert path.exists(), f'{name} does not exist: write it'
+    return path.read_text()
+
+
+def production(*patterns):
+    """Sources of the two programs and the client library."""
+    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|smtp|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
+    return [name for name in names if not patterns or any(pathlib.PurePath(name).match(p) for p in patterns)]
+
+
+# ---- C and C++, as far as needed
+
+TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\'', re.S)
+ESCAPE = {'n': '\n', 'r': '\r', 't': '\t', '0': '\0', '"': '"', '\\': '\\', "'": "'"}
+
+
+def code(name):
+    """A source without its comments."""
+    return TOKEN.sub(lambda m: ' ' if m[0].startswith(('//', '/*')) else m[0], text(name))
+
+
+def literals(source, *, define=()):
+    """The string literals, adjacent ones as one; macros in define are put in."""
+    for macro, value in dict(define).items():
+        source = re.sub(rf'^#define {macro}\b.*$', '', source, flags=re.M)
+        source = re.sub(rf'\b{macro}\b(?=\s*")', f'"{value}"', source)
+    source = re.sub(r'^\s*#\s*include.*$', '', source, flags=re.M)
+    found = re.findall(r'"(?:\\.|[^"\\\n])*"(?:\s*"(?:\\.|[^"\\\n])*")*', source)
+    for one in found:
+        joined = ''.join(re.findall(r'"((?:\\.|[^"\\\n])*)"', one))
+        yield re.sub(r'\\(.)', lambda m: ESCAPE.get(m[1], m[0]), joined)
+
+
+def numbers(header, prefix):
+    """The #defines whose value is a number or a string: name to text."""
+    found = re.findall(rf'^#define ({prefix}\w+) +(\S+|"[^"]*") *(?:/\*.*)?$', text(header), re.M)
+    return {name: value.strip('"') for name, value in found if re.fullmatch(r'"[^"]*"|\d+|0x[0-9a-f]+', value)}
+
+
+# ---- manual pages
+
+PAGES = [name for name in FILES if name.startswith('man/')]
+
+
+def page(name):
+    return text(f'man/{name}')
+
+
+def section(name, title):
+    found = re.search(rf'^\.S[hH] "?{title}"?\n(.*?)(?=^\.S[hH] |\Z)', page(name), re.M | re.S)
+    assert found, f'man/{name} has no section {title}: write it'
+    return found[1]
+
+
+def squeeze(words):
+    return ' '.join(words.split())
+
+
+def rendered(name):
+    """A page as it is read, in one line, without emphasis."""
+    if not shutil.which('mandoc'):
+        pytest.skip('mandoc is not installed')
+    path = ROOT / 'man' / name
+    assert path.exists(), f'man/{name} does not exist: write it'
+    shown = subprocess.run(['mandoc', '-T', 'ascii', '-O', 'width=500', path], stdin=subprocess.DEVNULL,
+                           capture_output=True, text=True).stdout
+    shown = re.sub(r'.\x08', '', shown)
+    return squeeze(re.sub(r'(?<=\w-)\n\s+', '', shown))
+
+
+def listed(block, macro):
+    """The arguments of a macro in a list's items: .It Ev NAME, also .It Ev A , Ev B."""
+    found = []
+    for line in re.findall(r'^\.It (.*)$', block, re.M):
+        found += re.findall(rf'\b{macro} (\S+)', line)
+    return {word.replace('\\-', '-') for word in found}
+
+
+def same(what, where, written, read):
+    """Names that a document lists are those that the sources have."""
+    missing, stale = sorted(set(read) - set(written)), sorted(set(written) - set(read))
+    assert not missing, f'{where} does not have {what} {", ".join(missing)}: the sources have, so write it there'
+    assert not stale, f'{where} has {what} {", ".join(stale)}, which no source has: take it out'
+
+
+@pytest.mark.parametrize('name', ['README', 'CHANGES', 'LICENSE', *(f'man/{p}' for p in (DAEMON, SMTPD, PACKET, CLIENT))])
+def test_it_is_there(name):
+    assert len(text(name)) > 200, f'{name} says nothing: write it'
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_manual_pages_have_no_faults(name):
+    if not shutil.which('mandoc'):
+        pytest.skip('mandoc is not installed')
+    done = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning', ROOT / name], stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and not done.stdout, done.stdout
+
+
+@pytest.mark.parametrize('name', PAGES)
+def test_manual_pages_refer_to_what_there_is(name):
+    """A page of ours that another refers to exists; every page stands in README."""
+    for other, number in re.findall(r'^\.Xr (\S+) (\d)', text(name), re.M):
+        if 'verif' in other or other == 'qmail-smtpd':
+            assert (ROOT / f'man/{other}.{number}').exists(), f'{name} refers to {other}({number}), which does not exist'
+    title = re.sub(r'man/(.*)\.(\d)', r'\1(\2)', name)
+    assert title in text('README'), f'README does not name {title}: list it with the manual pages'
+
+
+def test_version():
+    version = re.search(r'#define QV_VERSION "(.*)"', text('qmail-verify.h'))[1]
+    newest = re.search(r'^(\d+\.\S*?),? ', text('CHANGES'), re.M)[1]
+    assert newest == version, f'CHANGES begins with {newest}, qmail-verify.h has {version}'
+    for name in PAGES:
+        shown = re.search(r'^\.Os qmail-verify (.*)$', text(name), re.M)
+        assert not shown or shown[1] == version, f'{name}: .Os has {shown[1]}, qmail-verify.h has {version}'
+
+
+# ---- the contract
+
+def reasons():
+    """number, name, verdict, position of each reason in qmail-verify.h."""
+    found = re.findall(r'X\( *(\d+), \w+, +"([\w-]+)", +QV_(\w+), +(\d+), ', text('qmail-verify.h'))
+    lines = re.findall(r'^  X\(', text('qmail-verify.h'), re.M)
+    assert len(found) == len(lines) > 0, 'this test does not understand QV_REASONS in qmail-verify.h any more'
+    return {(int(number), name, verdict.lower(), int(position)) for number, name, verdict, position in found}
+
+
+def test_reasons():
+    written = set()
+    block = section(DAEMON, 'VERDICTS AND REASONS')
+    for verdict, rest in re.findall(r'^\.Ss (\w+)\n(.*?)(?=^\.Ss |\Z)', block, re.M | re.S):
+        for name, number, position in re.findall(r'^\.It Sy (\S+) Pq (\d+), position (\d+)$', rest, re.M):
+            written.add((int(number), name, verdict, int(position)))
+    describe = '{0[1]} (number {0[0]}, position {0[3]}, under {0[2]})'.format
+    same('the reason', f'man/{DAEMON}, VERDICTS AND REASONS,', map(describe, written), map(describe, reasons()))
+
+
+def test_every_reason_is_explained():
+    items = re.split(r'^\.It Sy ', section(DAEMON, 'VERDICTS AND REASONS'), flags=re.M)[1:]
+    for item in items:
+        assert len(item.split('\n', 1)[1]) > 20, f'man/{DAEMON} says nothing about {item.split()[0]}'
+
+
+def test_packet_numbers():
+    written = dict(re.findall(r'^\.It Dv (QV_\w+) No = (\S+)$', section(PACKET, 'NUMBERS'), re.M))
+    read = numbers('qmail-verify.h', 'QV_')
+    read = {name: value for name, value in read.items() if name not in ('QV_VERSION', 'QV_DOTQMAIL_MAX')}
+    read['QV_PLAIN_REPLY_MAX'] = str(1 + int(read['QV_USER_MAX']))
+    assert '#define QV_PLAIN_REPLY_MAX (1 + QV_USER_MAX)' in text('qmail-verify.h')
+    describe = '{0[0]} = {0[1]}'.format
+    same('the number', f'man/{PACKET}, NUMBERS,', map(describe, written.items()), map(describe, read.items()))
+
+
+def test_numbers_in_prose():
+    """Numbers of the contract that pages repeat in words."""
+    n = numbers('qmail-verify.h', 'QV_')
+    reply = str(1 + int(n['QV_USER_MAX']))
+    client = numbers('verifyrcpt.h', 'VERIFYRCPT_')
+    for name, words in [
+        (DAEMON, f'longer than {n["QV_ADDRESS_MAX"]} bytes'),
+        (DAEMON, f'larger than {n["QV_DOTQMAIL_MAX"]} bytes'),
+        (DAEMON, f'{n["QV_DEFAULT_IP"]}:{n["QV_DEFAULT_PORT"]}'),
+        (DAEMON, f'at most {reply} bytes'),
+        (PACKET, f'judged up to {n["QV_ADDRESS_MAX"]} bytes'),
+        (PACKET, f'1 to {reply} bytes'),
+        (PACKET, f'1 to {n["QV_USER_MAX"]} the controlling user'),
+        (PACKET, f'port {n["QV_DEFAULT_PORT"]}'),
+        (PACKET, f'{re.search("PATH_ADDRESS_MAX = ([0-9]+)", text("smtp/path.h"))[1]} bytes at most'),
+    ]:
+        assert words in rendered(name), f'man/{name} does not say "{words}": has the number changed?'
+    readme = squeeze(text('README'))
+    for words in (f'{n["QV_DEFAULT_IP"]}:{n["QV_DEFAULT_PORT"]}', f'At most {client["VERIFYRCPT_SERVERS_MAX"]};',
+                  f'silent for {int(client["VERIFYRCPT_IMPATIENT_MS"]) / 1000} s'):
+        assert words in readme, f'README does not say "{words}": has the number changed?'
+
+
+def test_positions():
+    """The packet page lists each position that can be sent, with its results."""
+    written = {}
+    for position, result in re.findall(r'^\.It (\d+) Ta (0|1|0 or 1) Ta ', section(PACKET, 'ANSWER'), re.M):
+        written[int(position)] = set(result.split(' or '))
+    read = {9: {'0'}, 12: {'0'}}  # instead of 10: judge.cpp, file_position
+    assert 'return found.by_default ? 12 : 10;' in text('address/judge.cpp')
+    for _, _, verdict, position in reasons():
+        if verdict != 'temporary':
+            read.setdefault(position, set()).add('1' if verdict == 'invalid' else '0')
+    assert written == read, f'man/{PACKET}, ANSWER: the positions that can be sent, with their results, are {read}'
+
+
+def test_packet_examples():
+    """The examples are what an encoder makes of what stands before them."""
+    block = section(PACKET, 'EXAMPLES')
+    pairs = re.findall(r'^\.Li (\S+)(?: :)?\n(.*?)^> ([0-9a-f ]+)\n< ([0-9a-f ]+)$', block, re.M | re.S)
+    assert len(pairs) == 3, f'man/{PACKET}: three examples are expected'
+    for address, words, question, answer in pairs:
+        assert bytes.fromhex(question) == address.encode() + b'\0', f'man/{PACKET}: the question about {address}'
+        status, user = bytes.fromhex(answer)[0], bytes.fromhex(answer)[1:].decode()
+        assert status & 15 == (1 if 'is invalid' in words else 0), f'man/{PACKET}: the answer for {address}'
+        assert not user or user in words, f'man/{PACKET}: the user for {address}'
+
+
+# ---- variables, files, options, exit codes
+
+def variables(*names):
+    """The environment variables that these sources read."""
+    found = set()
+    for name in names:
+        found |= set(re.findall(r'\b\w*(?:get|getenv)\s*\(\s*"([A-Z][A-Z0-9_]*)"', code(name)))
+    return found
+
+
+def test_environment_of_the_daemon():
+    same('the variable', f'man/{DAEMON}, ENVIRONMENT,', listed(section(DAEMON, 'ENVIRONMENT'), 'Ev'),
+         variables('qmail-verify.c', *production('address/*', 'qmail/*')))
+
+
+def test_environment_of_the_server():
+    sources = ['qmail-smtpd.cpp', *production('smtp/*')]
+    same('the variable', f'man/{SMTPD}, ENVIRONMENT,', listed(section(SMTPD, 'ENVIRONMENT'), 'Ev'), variables(*sources))
+
+
+def test_no_other_file_reads_the_environment():
+    """The client library and the file formats are told what to do by their callers."""
+    for name in production('verifyrcpt.*', 'sockbits.*', 'udpbits.*', 'logbits.*', 'qmail/*', 'address/*'):
+        assert 'getenv' not in code(name), f'{name} reads the environment'
+
+
+def control_files(*names):
+    found = set()
+    for name in names:
+        found |= set(re.findall(r'"control/([a-z.]+)"', code(name)))
+    return found
+
+
+def documented_files(name):
+    return {f.removeprefix('control/') for f in listed(section(name, 'FILES'), 'Pa') if f.startswith('control/')}
+
+
+def test_control_files_of_the_daemon():
+    names = re.search(r'CONTROL_NAMES = \{(.*?)\}', text('address/controls.h'), re.S)[1]
+    read = set(re.findall(r'"(\w+)"', names)) | control_files('qmail-verify.c', *production('address/*', 'qmail/*'))
+    same('control/', f'man/{DAEMON}, FILES,', documented_files(DAEMON), read)
+    assert 'users/cdb' in listed(section(DAEMON, 'FILES'), 'Pa')
+
+
+def test_control_files_of_the_server():
+    read = control_files('qmail-smtpd.cpp', *production('smtp/*'))
+    block = page(SMTPD)
+    title = 'FILES' if re.search(r'^\.Sh "?FILES', block, re.M) else 'CONTROL FILES'
+    written = {f.removeprefix('control/') for f in listed(section(SMTPD, title), 'Pa') if f.startswith('control/')}
+    same('control/', f'man/{SMTPD}, {title},', written, read)
+
+
+def verify_words():
+    return set(re.findall(r'item_is\(it, "([A-Z]{2,})"\)', code('verifyrcpt.c')))
+
+
+def test_words_of_verify():
+    block = re.search(r'^VERIFY\n(.*?)^[A-Z ]+\n\n', text('README'), re.M | re.S)[1]
+    same('the word', 'README, VERIFY,', re.findall(r'^    ([A-Z]+) ', block, re.M), verify_words())
+    shown = rendered(SMTPD)
+    for word in verify_words():
+        assert re.search(rf'\b{word}\b', shown), f'man/{SMTPD} does not explain the word {word} of VERIFY'
+
+
+def test_exit_codes_of_the_daemon():
+    block = section(DAEMON, 'EXIT STATUS')
+    codes = re.search(r'enum \{ (EXIT_.*?) \}', code('qmail-verify.c'))[1]
+    read = {'0', *re.findall(r'= (\d+)', codes)}
+    same('the exit status', f'man/{DAEMON}, EXIT STATUS,', re.findall(r'^\.It (\d+)', block, re.M), read)
+
+
+def test_exit_codes_of_the_server():
+    source = '\n'.join(code(name) for name in ['qmail-smtpd.cpp', *production('smtp/*')])
+    read = set(re.findall(r'\b(?:_exit|exit|EXIT_\w+ =|exit_\w+ =)\s*\(?\s*(\d+)\b', source))
+    main = source[source.index('int main('):]
+    read |= set(re.findall(r'\breturn (\d+);', main[:main.index('\n}')]))
+    read |= set(re.findall(r'\? (\d+) : (\d+);', main[:main.index('\n}')])[0] if '?' in main[:main.index('\n}')] else ())
+    block = section(SMTPD, 'EXIT STATUS')
+    missing = {n for n in read if not re.search(rf'\b{n}\b', block)}
+    assert not missing, f'man/{SMTPD}, EXIT STATUS, does not have {sorted(missing)}'
+
+
+def test_options():
+    read = set(re.findall(r'strcmp\(argv\[1\], "-(\w)"\)', code('qmail-verify.c')))
+    same('the option -', f'man/{DAEMON}, OPTIONS,', listed(section(DAEMON, 'OPTIONS'), 'Fl'), read)
+
+
+# ---- what the programs say
+
+def test_replies():
+    """Every reply stands in the manual page, word for word."""
+    shown = rendered(SMTPD)
+    missing = []
+    for name in ['qmail-smtpd.cpp', *production('smtp/*')]:
+        for one in literals(code(name)):
+            if not re.match(r'\d{3}(?:[ -]|$)', one):
+                continue
+            for line in one.split('\r\n'):
+                if line.strip() and squeeze(line) not in shown:
+                    missing.append(f'{name}: {line!r}')
+    assert not missing, f'man/{SMTPD} does not have these replies: ' + '; '.join(missing)
+
+
+def test_documented_replies_exist():
+    said = set()
+    for name in ['qmail-smtpd.cpp', *production('smtp/*')]:
+        said |= {code_ for one in literals(code(name)) for code_ in re.findall(r'(?:^|\n)(\d{3})(?:[ -]|$)', one)}
+    written = set(re.findall(r'^\.It (?:Li |Sy )?"?(\d{3})\b', page(SMTPD), re.M))
+    assert written, f'man/{SMTPD} has no list of replies (.It CODE ...): write it'
+    same('the reply', f'man/{SMTPD}', written, said)
+
+
+def log_literals():
+    """The fixed words of the daemon's log, as pieces."""
+    pieces = []
+    prefix = 'qmail-verify: '
+    for name in ('qmail-verify.c', 'address/controls.cpp', 'logbits.c'):
+        for one in literals(code(name), define={'PREFIX': prefix} if name == 'qmail-verify.c' else {}):
+            if '%' in one:  # the lines of -V
+                continue
+            for line in one.split('\n'):
+                line = squeeze(line.removeprefix(prefix))
+                if re.search('[A-Za-z]{3}', line) and re.search('[ =]', one):
+                    pieces.append((name, line))
+    return pieces
+
+
+def test_log_lines_are_documented():
+    shown = rendered(DAEMON)
+    block = shown[shown.index('LOGGING One line'):shown.index('EXIT STATUS 0')]
+    missing = [f'{name}: "{line}"' for name, line in log_literals() if line not in block]
+    assert not missing, f'man/{DAEMON}, LOGGING, does not have ' + '; '.join(missing)
+
+
+def test_documented_log_lines_exist():
+    said = ' '.join(line for _, line in log_literals())
+    block = section(DAEMON, 'LOGGING')
+    for item in re.findall(r'^\.It (.*)$', block, re.M):
+        for words in re.findall(r'\bLi (?:"([^"]*)"|(\S+))', item):
+            line = squeeze(''.join(words).replace('\\(dq', '"').replace('\\&', ''))
+            if re.search('[A-Za-z]{3}', line):
+                assert line.rstrip('.:') in said, f'man/{DAEMON}, LOGGING: no source says "{line}"'
+
+
+# ---- README and CHANGES
+
+def road_map():
+    """The paths that README's road map names."""
+    found = re.search(r'^ROAD MAP\n(.*?)(?=^[A-Z]+\n|\Z)', text('README'), re.M | re.S)
+    assert found, 'README has no ROAD MAP: write it'
+    paths, folder = [], ''
+    for indent, names in re.findall(r'^( {4}| {6})(\S+(?: \S+)*)(?:  .*)?$', found[1], re.M):
+        stem = ''
+        for name in names.split(' '):
+            if name.startswith('.') and stem:
+                name = stem + name
+            stem = name.split('.')[0]
+            paths.append((folder if len(indent) == 6 else '') + name)
+            if len(indent) == 4:
+                folder = name if name.endswith('/') else ''
+    return paths
+
+
+def exists(path):
+    if (ROOT / path).exists():
+        return True
+    return '.' not in pathlib.PurePath(path).name and any(ROOT.glob(path + '.*'))
+
+
+def test_road_map_is_true():
+    gone = [path for path in road_map() if not exists(path)]
+    assert not gone, f'README, ROAD MAP, names what does not exist: {", ".join(gone)}'
+
+
+def test_road_map_is_complete():
+    named = set(road_map())
+    wanted = set()
+    for name in FILES:
+        parts = name.split('/')
+        wanted.add(parts[0] + '/' if len(parts) > 1 and parts[0] != '.ci' else name)
+        if parts[0] in ('tests', 'service') and len(parts) > 1:
+            wanted.add('/'.join(parts[:2]) + ('/' if len(parts) > 2 else ''))
+        if parts[0] in ('address', 'smtp', 'qmail'):
+            wanted.add(name.rsplit('.', 1)[0])
+    missing = sorted(wanted - named)
+    assert not missing, f'README, ROAD MAP, does not name {", ".join(missing)}: one line for each place'
+
+
+def test_targets_in_readme():
+    """README's make commands and variables are the Makefile's."""
+    makefile = text('Makefile')
+    for target in set(re.findall(r'\bmake ([a-z]+)\b', '\n'.join(
+            line for line in text('README').splitlines() if line.startswith('    ')))):
+        assert re.search(rf'^{target}:', makefile, re.M), f'README says "make {target}", the Makefile has no such target'
+    for name in set(re.findall(r'\b([A-Z]{4,})=', re.search(r'^1\. Build.*?^2\. ', text('README'), re.M | re.S)[0])):
+        assert re.search(rf'^{name} =|ifdef {name}$', makefile, re.M), f'README sets {name}, the Makefile does not know it'
+
+
+def test_changes_have_dates():
+    lines = text('CHANGES').splitlines()
+    begin = next(i for i, line in enumerate(lines) if re.match(r'\d+\.\d', line))
+    for number, line in enumerate(lines[begin:], begin + 1):
+        if not line or re.match(r'\d+\.\d+(?:\.\d+)?, ', line) or re.fullmatch(r'[A-Z][\w-]+|The [a-z]+|qmail-smtpd', line):
+            continue
+        entry = re.fullmatch(r'(\d{4}-\d\d-\d\d) (new|fix|change): \S.{10,118}', line)
+        assert entry, f'CHANGES, line {number}: write "DATE new|fix|change: what a user notices" in one line, or a heading'
+        datetime.date.fromisoformat(entry[1])
+
+
+# ---- the tree
+
+CLIENT_HEADERS = {'verifyrcpt.h', 'sockbits.h', 'udpbits.h'}
+MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a slash)
+    'qmail/*': {'qmail/'},
+    'address/*': {'address/', 'qmail/', 'qmail-verify.h'},
+    'smtp/*': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
+    'qmail-verify.h': set(),
+    'logbits.*': {'logbits.h'},
+    'sockbits.*': {'sockbits.h'},
+    'udpbits.*': {'udpbits.h', 'sockbits.h'},
+    'verifyrcpt.*': {'qmail-verify.h', *CLIENT_HEADERS},
+    'qmail-verify.c': {'address/address.h', 'conf.h', 'logbits.h', 'sockbits.h', 'udpbits.h', 'qmail-verify.h'},
+    'qmail-smtpd.cpp': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
+}
+
+
+@pytest.mark.parametrize('name', production())
+def test_direction_of_dependencies(name):
+    pattern = next((p for p in MAY_INCLUDE if pathlib.PurePath(name).match(p)), None)
+    assert pattern, f'{name} is a new kind of source: say in MAY_INCLUDE what it may include'
+    for one in re.findall(r'^\s*#\s*include "(.*?)"', text(name), re.M):
+        beside = str(pathlib.PurePath(name).parent / one)
+        target = beside if (ROOT / beside).exists() else one
+        assert target == 'conf.h' or (ROOT / target).exists(), f'{name} includes {one}, which does not exist'
+        allowed = any(target == a or a.endswith('/') and target.startswith(a) for a in MAY_INCLUDE[pattern])
+        assert allowed, f'{name} includes {target}: {pattern} may include {sorted(MAY_INCLUDE[pattern])} only'
+
+
+def is_source(name):
+    return bool(re.search(r'\.(?:c|cpp|h|py)$', name)) or (ROOT / name).read_bytes().startswith(b'#!')
+
+
+@pytest.mark.parametrize('name', filter(is_source, FILES))
+def test_a_source_begins_with_what_it_promises(name):
+    lines = text(name).splitlines()
+    first = next(line for line in lines if not line.startswith('#!'))
+    assert first.startswith(('/*', '//', '#', '"""')) and len(first.split()) > 2, \
+        f'{name}: its first line should say what it is for'
+    if name in production():
+        assert pathlib.PurePath(name).name in first, f'{name}: its first line should begin with its name'
+
+
+def test_no_paths_of_a_workplace():
+    """Nothing points to the machine on which it was written."""
+    foreign = [part.encode() for part in ('/wo' + 'rk/', '/tmp/' + 'ref', '/ho' + 'me/user')]
+    for name in FILES:
+        data = (ROOT / name).read_bytes() if (ROOT / name).is_file() else b''
+        found = [part for part in foreign if part in data]
+        assert not found or name == 'tests/verdicts', f'{name} has the path {found[0].decode()}'
+
+
+def test_lines_are_of_a_readable_length():
+    for name in ('README', 'CHANGES'):
+        for number, line in enumerate(text(name).splitlines(), 1):
+            assert len(line) <= (120 if name == 'CHANGES' else 84), f'{name}, line {number}, has {len(line)} bytes'
+            assert line == line.rstrip() and '\t' not in line, f'{name}, line {number}: blanks at its end, or a tab'
