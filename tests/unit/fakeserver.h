@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -83,8 +84,10 @@ class FakeServer {
     sendto(fd, bytes.data(), bytes.size(), 0, reinterpret_cast<const sockaddr *>(&to.from), sizeof to.from);
   }
 
-  std::vector<Question> questions() const {
-    std::lock_guard lock(mutex_);
+  // The questions so far, once there are at least n (or ten seconds have gone by).
+  std::vector<Question> questions(size_t n = 0) const {
+    std::unique_lock lock(mutex_);
+    come_.wait_for(lock, std::chrono::seconds(10), [&] { return questions_.size() >= n; });
     return questions_;
   }
 
@@ -111,6 +114,7 @@ class FakeServer {
       number = questions_.size();
       questions_.push_back(q);
     }
+    come_.notify_all();
     handler_(*this, number, q);
   }
 
@@ -118,6 +122,7 @@ class FakeServer {
   Handler handler_;
   int fd_, stop_;
   mutable std::mutex mutex_;
+  mutable std::condition_variable come_;
   std::vector<Question> questions_;
   std::thread thread_;
 };
@@ -130,11 +135,12 @@ inline FakeServer::Handler always(std::string bytes) {
   return [bytes](FakeServer &s, size_t, const Question &q) { s.say(q, bytes); };
 }
 
-// How long something takes, in milliseconds.
+// How long something takes, in milliseconds, rounded up: the clock of the client
+// has whole ones and may be that much early.
 class Stopwatch {
  public:
   long long ms() const {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin_).count();
+    return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begin_).count();
   }
 
  private:

@@ -105,7 +105,7 @@ TEST(QuerySkt, SignalsDoNotMoveTheDeadline) {
   setitimer(ITIMER_REAL, &never, nullptr);
   sigaction(SIGALRM, &old, nullptr);
   EXPECT_GE(watch.ms(), 200);
-  EXPECT_LT(watch.ms(), 1500);
+  EXPECT_LT(watch.ms(), 3000);
   close(pair[0]);
   close(pair[1]);
 }
