@@ -201,6 +201,7 @@ def test_numbers_in_prose():
         (DAEMON, f'larger than {n["QV_DOTQMAIL_MAX"]} bytes'),
         (DAEMON, f'{n["QV_DEFAULT_IP"]}:{n["QV_DEFAULT_PORT"]}'),
         (DAEMON, f'at most {reply} bytes'),
+        (DAEMON, f'has stood for {int(re.search("STAND_MS = ([0-9]+)", text("address/controls.h"))[1]) // 1000} seconds'),
         (PACKET, f'judged up to {n["QV_ADDRESS_MAX"]} bytes'),
         (PACKET, f'1 to {reply} bytes'),
         (PACKET, f'1 to {n["QV_USER_MAX"]} the controlling user'),
@@ -212,6 +213,26 @@ def test_numbers_in_prose():
     for words in (f'{n["QV_DEFAULT_IP"]}:{n["QV_DEFAULT_PORT"]}', f'At most {client["VERIFYRCPT_SERVERS_MAX"]};',
                   f'silent for {int(client["VERIFYRCPT_IMPATIENT_MS"]) / 1000} s'):
         assert words in readme, f'README does not say "{words}": has the number changed?'
+
+
+def test_limits_of_the_client():
+    written = dict(re.findall(r'^\.It Dv (VERIFYRCPT_\w+)\n(\d+): ', section(CLIENT, 'DESCRIPTION'), re.M))
+    read = numbers('verifyrcpt.h', 'VERIFYRCPT_')
+    describe = '{0[0]} = {0[1]}'.format
+    same('the limit', f'man/{CLIENT}, Limits,', map(describe, written.items()), map(describe, read.items()))
+    sockets = f'at most {int(read["VERIFYRCPT_KEPT_MAX"]) + int(read["VERIFYRCPT_SERVERS_MAX"])} descriptors'
+    assert sockets in rendered(CLIENT), f'man/{CLIENT} does not say "{sockets}": has a limit changed?'
+
+
+def test_functions_of_the_client():
+    read = set()
+    for header in ('verifyrcpt.h', 'sockbits.h', 'udpbits.h'):
+        read |= set(re.findall(r'^(?:[a-z]\w* )+\*?(\w+)\(', code(header), re.M))
+    read -= {'verifyrcpt_note'}  # a type
+    assert 'verifyrcpt_rcpt' in read and 'query_skt' in read
+    same('the function', f'man/{CLIENT}, NAME,', re.findall(r'^\.Nm (\w+)', section(CLIENT, 'NAME'), re.M), read)
+    same('the function', f'man/{CLIENT}, SYNOPSIS,',
+         set(re.findall(r'^\.Fn (\w+)', section(CLIENT, 'SYNOPSIS'), re.M)) - {'verifyrcpt_note'}, read)
 
 
 def test_positions():
