@@ -1,0 +1,41 @@
+// verify.h - a session's dealings with qmail-verify: the client library's answers
+// turned into log lines.
+//
+// The policy is verifyrcpt.c's; the reply is the session's. The first line for an
+// event is the one that qmail-verify's patch has always written, the second, which
+// begins "verify: ", says what that one leaves out.
+
+#ifndef SMTP_VERIFY_H
+#define SMTP_VERIFY_H
+
+#include "log.h"
+#include "path.h"
+#include "verifyrcpt.h"
+
+class verifier {
+ public:
+  explicit verifier(session_log &log) : log_(log), session_{} {}
+  ~verifier() { verifyrcpt_end(&session_); }
+  verifier(const verifier &) = delete;
+  verifier &operator=(const verifier &) = delete;
+
+  // Reads VERIFY (null: not set) and logs what is remarkable in it.
+  void begin(const char *verify);
+
+  // What to reply to a RCPT. Logs a refusal or a failure.
+  verifyrcpt_reply rcpt(const address &recipient);
+
+  // At DATA: is this transaction to be refused? Logs that it is.
+  bool data();
+
+  // A new transaction, or none.
+  void reset() { verifyrcpt_reset(&session_); }
+
+ private:
+  void log_answer(const char *what, const address &recipient, const verifyrcpt_answer &answer);
+  void log_failure(const verifyrcpt_answer &answer);
+  session_log &log_;
+  struct verifyrcpt session_;  // "struct": there is a function of that name, too
+};
+
+#endif
