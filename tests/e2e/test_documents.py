@@ -5,7 +5,6 @@ files, replies, log lines and the tree is taken from their text and from the
 sources, and compared. A failure says what to write where.
 """
 import datetime
-import os
 import pathlib
 import re
 import shutil
@@ -22,11 +21,12 @@ PACKET, CLIENT = 'qmail-verify-packet.5', 'verifyrcpt.3'
 
 def tracked():
     """The project's files, relative to ROOT: what git has, or else what is there."""
-    done = subprocess.run(['git', '-c', f'safe.directory={ROOT}', '-C', ROOT, 'ls-files', '-z'],
-                          stdin=subprocess.DEVNULL, capture_output=True)
-    if done.returncode == 0 and done.stdout:
+    if shutil.which('git'):
+        done = subprocess.run(['git', '-c', f'safe.directory={ROOT}', '-C', ROOT, 'ls-files', '-z'],
+                              stdin=subprocess.DEVNULL, capture_output=True)
         names = done.stdout.decode().rstrip('\0').split('\0')
-        return sorted(name for name in names if (ROOT / name).exists())
+        if done.returncode == 0 and names != ['']:
+            return sorted(name for name in names if (ROOT / name).is_file())
     made = {'build', '.git', '__pycache__', '.pytest_cache', 'qmail-verify', 'qmail-smtpd'}
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*')
                   if path.is_file() and not made & set(path.relative_to(ROOT).parts))
