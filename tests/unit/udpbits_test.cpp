@@ -93,6 +93,14 @@ TEST(UdpFormat, AnythingElse) {
   EXPECT_EQ(out, "?"s);
 }
 
+TEST(UdpPort, OfAnEndpoint) {
+  udp_endpoint ep;
+  ASSERT_EQ(udp_parse(":65535", 6, "10.0.0.1", 25, &ep, nullptr), 0);
+  EXPECT_EQ(udp_port(&ep), 65535u);
+  const udp_endpoint none{};
+  EXPECT_EQ(udp_port(&none), 0u);
+}
+
 udp_endpoint loopback(uint16_t port) {
   udp_endpoint ep;
   EXPECT_EQ(udp_parse("", 0, "127.0.0.1", port, &ep, nullptr), 0);
