@@ -43,7 +43,9 @@ judgement judge_delivery(site_visit &visit, const address_settings &settings, co
 
 // qmail-lspawn's spawn(), once the user is known.
 judgement judge_user(site &host, const address_settings &settings, const controlling_user &user) {
-  if (user.uid == 0) return decided(QV_REASON_ROOT);
+  // prot_gid comes before prot_uid and the test for root; -1 cannot be had as a group
+  const bool gid_fails = user.gid == static_cast<gid_t>(-1);
+  if (user.uid == 0 && !gid_fails) return decided(QV_REASON_ROOT);
   int error = 0;
   auto visit = host.become(user.uid, user.gid, error);
   if (!visit) return decided(QV_REASON_IDENTITY_TROUBLE, user.home, error);

@@ -148,6 +148,12 @@ TEST_F(Judge, RootIsNeverLookedAt) {
   EXPECT_TRUE(host.log.empty());
 }
 
+TEST_F(Judge, AGroupThatCannotBeHadComesBeforeRoot) {
+  host.set_users_cdb("=joe:joe:0:4294967295:/home/joe:::\n.\n");
+  host.unbecomable.insert(0);
+  EXPECT_EQ(judge("joe@here"), "identity-trouble 15 joe");
+}
+
 TEST_F(Judge, AnIdentityThatCannotBeHadIsNoAnswer) {
   host.unbecomable.insert(100);
   EXPECT_EQ(judge("joe@here"), "identity-trouble 15 joe");
