@@ -404,6 +404,9 @@ TEST(Waiting, TheLast64SocketsAreKept) {
   EXPECT_EQ(open_descriptors(), before + VERIFYRCPT_KEPT_MAX);
   std::set<int> distinct(v.kept_fd, v.kept_fd + v.kept);
   EXPECT_EQ(distinct.size(), size_t{VERIFYRCPT_KEPT_MAX});
+  EXPECT_GT(*distinct.begin(), 2) << "each one a socket of ours";
+  verifyrcpt_end(&v);
+  EXPECT_EQ(open_descriptors(), before);
 }
 
 // ---- refused ports
@@ -500,7 +503,13 @@ TEST(Servers, AllAreAskedWithinAShortWait) {
   FakeServer a(silent()), b(silent()), c(always("\xa0"));
   Session v(colon(a.port()) + "," + colon(b.port()) + "," + colon(c.port()));
   v.impatient = 1;
-  EXPECT_EQ(v.rcpt_answered("joe@example.com"), VERIFYRCPT_ACCEPT);
+  v.ask("first@example.com");
+  for (auto *server : {&a, &b, &c}) {
+    auto asked = server->questions(1);
+    ASSERT_FALSE(asked.empty());
+    EXPECT_EQ(asked[0].text, "first@example.com\0"s);
+  }
+  EXPECT_EQ(v.rcpt_answered("second@example.com"), VERIFYRCPT_ACCEPT);
   EXPECT_EQ(v.answer.server, c.endpoint());
 }
 
