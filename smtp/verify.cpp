@@ -14,7 +14,8 @@ std::string_view cause(const verifyrcpt_answer &answer) {
   why = why.substr(0, why.find(';'));
   const size_t name = why.rfind(": ");
   if (name != why.npos) why.remove_prefix(name + 2);
-  return why.substr(0, why.find_first_of("()"));
+  why = why.substr(0, why.find_first_of("()"));
+  return why.substr(0, why.find_last_not_of(' ') + 1);
 }
 
 bool timed_out(std::string_view why) {
