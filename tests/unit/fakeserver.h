@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 struct Question {
@@ -44,28 +45,29 @@ inline int loopback_socket(uint16_t port) {
   return fd;
 }
 
-// A port on which nobody listens.
-inline uint16_t unused_port() {
-  static unsigned next = static_cast<unsigned>(getpid());
+// A socket on a port that nobody has, and the port.
+inline std::pair<int, uint16_t> free_socket() {
+  static unsigned next = static_cast<unsigned>(getpid()) * 97;
   for (;;) {
     auto port = static_cast<uint16_t>(12000 + next++ % 20000);
     int fd = loopback_socket(port);
-    if (fd == -1) continue;
-    close(fd);
-    return port;
+    if (fd != -1) return {fd, port};
   }
+}
+
+// A port on which nobody listens.
+inline uint16_t unused_port() {
+  auto [fd, port] = free_socket();
+  close(fd);
+  return port;
 }
 
 class FakeServer {
  public:
   using Handler = std::function<void(FakeServer &, size_t number, const Question &)>;
 
-  explicit FakeServer(Handler handler, uint16_t port = 0) : port_(port ? port : unused_port()), handler_(std::move(handler)) {
-    fd_ = loopback_socket(port_);
-    if (fd_ == -1) throw std::runtime_error("port in use");
-    stop_ = eventfd(0, EFD_CLOEXEC);
-    thread_ = std::thread([this] { run(); });
-  }
+  explicit FakeServer(Handler handler) : FakeServer(std::move(handler), free_socket()) {}
+  FakeServer(Handler handler, uint16_t port) : FakeServer(std::move(handler), std::pair(loopback_socket(port), port)) {}
   FakeServer(const FakeServer &) = delete;
   FakeServer &operator=(const FakeServer &) = delete;
   ~FakeServer() {
@@ -92,6 +94,11 @@ class FakeServer {
   }
 
  private:
+  FakeServer(Handler handler, std::pair<int, uint16_t> socket)
+      : port_(socket.second), handler_(std::move(handler)), fd_(socket.first), stop_(eventfd(0, EFD_CLOEXEC)) {
+    if (fd_ == -1) throw std::runtime_error("port in use");
+    thread_ = std::thread([this] { run(); });
+  }
   void run() {
     for (;;) {
       pollfd fds[2] = {{fd_, POLLIN, 0}, {stop_, POLLIN, 0}};

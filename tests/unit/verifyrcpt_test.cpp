@@ -280,7 +280,7 @@ TEST(Answer, DoubledAnswersStayWithTheirQuestion) {
 }
 
 TEST(Answer, StrangersAreNotHeard) {
-  int stranger = loopback_socket(unused_port());
+  int stranger = free_socket().first;
   FakeServer server([stranger](FakeServer &s, size_t, const Question &q) {
     FakeServer::say_from(stranger, q, "\x01");
     s.say(q, "\xa0");
