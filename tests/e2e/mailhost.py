@@ -239,12 +239,13 @@ class Mailhost(qmailhost.Host):
 
     def stop(self):
         """Ends the services as an administrator does, then whatever is left."""
+        self.process.kill()  # svscan first: it would start again what ends
         folders = [part for s in (self.verify, self.smtpd) for part in (s.folder, s.folder / 'log')]
         subprocess.run(['svc', '-dxc', *folders], stderr=subprocess.DEVNULL)
         try:
             until('the services have ended', lambda: not any(
                 subprocess.run(['svok', folder]).returncode == 0 for folder in folders))
         finally:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            os.killpg(self.process.pid, signal.SIGKILL)  # svscan, not waited for, still holds the id
             self.process.wait()
         return 0
