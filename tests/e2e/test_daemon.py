@@ -109,7 +109,7 @@ def test_recorded_answers_of_1_32():
     site = ROOT / 'tests/transcripts/recorded/base/verify-site'
     if not site.is_dir():
         pytest.fail('tests/transcripts/recorded/base/verify-site is missing')
-    host = Host(control={'me': 'mx.example.com\n', **{f.name: f.read_text() for f in (site / 'control').iterdir()}},
+    host = Host(control={f.name: f.read_text() for f in (site / 'control').iterdir()},
                 passwd=PASSWD, assign=(site / 'assign').read_text().replace('/var/qmail', '{qmail}'),
                 files={name: '' for name in (site / 'dot-qmail-files').read_text().split()})
     for home in ('home/alice', 'home/bob', 'home/virt'):
