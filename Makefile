@@ -1,4 +1,4 @@
-# qmail-verify: make, make demo, make check, make install
+# qmail-verify: make, make demo, make check
 #
 #   make                          build qmail-verify and qmail-smtpd
 #   make QMAIL=/var/qmail BREAK=- PATRN=002 USERS='...' GROUPS='...'
@@ -10,11 +10,15 @@
 #   make ... WERROR=1             where warnings are errors
 
 SHELL = /bin/sh
+comma = ,
 .SUFFIXES:
 .DELETE_ON_ERROR:
 
 # ---- netqmail's build settings
-ifdef CONF
+ifeq ($(origin CONF),command line)
+ifeq ($(wildcard $(CONF)/conf-qmail),)
+$(error CONF=$(CONF): no conf-qmail there; give the folder of the source that your qmail was built from)
+endif
 first = $(shell sed -n '$(2)p' '$(CONF)/$(1)')
 QMAIL = $(call first,conf-qmail,1)
 BREAK = $(call first,conf-break,1)
@@ -29,6 +33,15 @@ USERS = alias qmaild qmaill root qmailp qmailq qmailr qmails
 GROUPS = qmail nofiles
 endif
 
+# A setting that is wrong changes verdicts without a word: so it stops make.
+setting = $(if $(filter ok,$(shell $(2) && echo ok)),,$(error $(1)))
+check_settings := \
+  $(call setting,QMAIL=$(QMAIL): give the qmail directory with its full path,printf %s '$(QMAIL)' | grep -q '^/') \
+  $(call setting,BREAK=$(BREAK): give one character (conf-break),test $$(printf %s '$(BREAK)' | wc -c) = 1) \
+  $(call setting,PATRN=$(PATRN): give mode bits in octal digits (conf-patrn),printf %s '$(PATRN)' | grep -qx '[0-7]\{1$(comma)4\}') \
+  $(call setting,USERS=$(USERS): give the eight names of conf-users,test $(words $(USERS)) = 8) \
+  $(call setting,GROUPS=$(GROUPS): give the two names of conf-groups,test $(words $(GROUPS)) = 2)
+
 # ---- tools and flags
 CC = gcc
 CXX = g++
@@ -38,7 +51,6 @@ WARN = -Wall -Wextra -Wconversion -Wshadow $(if $(WERROR),-Werror)
 OPT = -O2 -g
 HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
 SANITIZE =
-comma = ,
 ifeq ($(SANITIZE),)
 VARIANT = plain
 MODE = $(HARDEN)
