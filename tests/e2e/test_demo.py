@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 
 import pytest
+from mailhost import sanitizer_options
 from qmailhost import ROOT, until
 
 NOBODY = 65534
@@ -37,7 +38,7 @@ class Demo:
         command = ['sh', self.folder / 'service/demo', self.folder / 'build']
         if self.user is not None:
             command = ['setpriv', f'--reuid={self.user}', f'--regid={self.user}', '--clear-groups', *command]
-        environment = {**os.environ, 'TMPDIR': str(self.temporary), 'KEEP': '', **environment}
+        environment = {**os.environ, **sanitizer_options(), 'TMPDIR': str(self.temporary), 'KEEP': '', **environment}
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                 stderr=subprocess.STDOUT, text=True, start_new_session=True)
 

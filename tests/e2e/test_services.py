@@ -126,7 +126,7 @@ def test_svc_d_answers_what_is_in_the_socket(host):
         s.connect(('127.0.0.1', host.port))
         s.send(b'nobody%d@example.org' % i)
         asking.append(s)
-    host.verify.svc('-dc')
+    host.verify.svc('-d')
     until('the daemon has ended', lambda: host.verify.pid() is None)
     for s in asking:
         s.setblocking(False)
