@@ -459,7 +459,7 @@ def test_targets_in_readme():
             line for line in text('README').splitlines() if line.startswith('    ')))):
         assert re.search(rf'^{target}:', makefile, re.M), f'README says "make {target}", the Makefile has no such target'
     for name in set(re.findall(r'\b([A-Z]{4,})=', re.search(r'^1\. Build.*?^2\. ', text('README'), re.M | re.S)[0])):
-        assert re.search(rf'^{name} =|origin {name},', makefile, re.M), f'README sets {name}, the Makefile does not know it'
+        assert re.search(rf'^{name} =|origin {name}\)', makefile, re.M), f'README sets {name}, the Makefile does not know it'
 
 
 def test_changes_have_dates():
