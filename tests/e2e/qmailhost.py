@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+import namespaces
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get('BUILD', ROOT / 'build/plain')).resolve()
 sys.path.insert(0, str(ROOT / 'tests'))
@@ -47,6 +49,8 @@ def free_port():
 class Host:
     def __init__(self, control=None, assign=None, passwd=None, files=None, env=None, uid=None, nsswitch=None):
         """files: path below the qmail directory -> content; owners are set by own()."""
+        if passwd is not None or nsswitch is not None:
+            namespaces.need_mounts()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix='qmailhost.'))
         self.dir.chmod(0o755)
         self.port = free_port()

@@ -10,6 +10,7 @@ import pathlib
 import subprocess
 import sys
 
+import namespaces
 import pytest
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
@@ -84,6 +85,7 @@ def wrong(row, answer, line):
 @needs_root
 @pytest.mark.parametrize('site', SITES, ids=lambda site: site.name)
 def test_recorded_site(site):
+    namespaces.need_mounts()
     program = subprocess.run(['unshare', '-m', '-n', sys.executable, str(TESTS / 'verdicts/ask.py'),
                               str(BUILD / 'qmail-verify'), str(site)], capture_output=True, text=True)
     assert program.returncode == 0, program.stderr
