@@ -370,7 +370,7 @@ def test_documented_replies_exist():
     said = set()
     for name in ['qmail-smtpd.cpp', *production('smtp/*')]:
         said |= {code_ for one in literals(code(name)) for code_ in re.findall(r'(?:^|\n)(\d{3})(?:[ -]|$)', one)}
-    written = set(re.findall(r'^\.It (?:Li |Sy )?"?(\d{3})\b', page(SMTPD), re.M))
+    written = set(re.findall(r'^\.It (?:Li |Sy )?"?([2-5]\d{2})\b', page(SMTPD), re.M))
     assert written, f'man/{SMTPD} has no list of replies (.It CODE ...): write it'
     same('the reply', f'man/{SMTPD}', written, said)
 
