@@ -407,6 +407,21 @@ def test_documented_log_lines_exist():
                 assert line.rstrip('.:') in said, f'man/{DAEMON}, LOGGING: no source says "{line}"'
 
 
+def test_log_lines_of_the_server_are_documented():
+    shown = rendered(SMTPD)
+    block = re.sub('[()]', '', shown[shown.index('LOGGING One line'):shown.index('EXIT STATUS 0')])
+    missing, seen = [], 0
+    for name in production('smtp/*'):
+        for line in re.findall(r'\b(?:say|line|verify|end|text)\("((?:\\.|[^"\\])*)"', code(name)):
+            if re.match(r'\\|\d{3}', line) or not re.search('[A-Za-z]{3}.* |^ .*[A-Za-z]{3}|^[A-Z]', line) or line[-1] == '=':
+                continue
+            seen += 1
+            if squeeze(re.sub('[()]', '', line)) not in block:
+                missing.append(f'{name}: "{line}"')
+    assert seen > 20, 'this test does not find the log lines in smtp/ any more'
+    assert not missing, f'man/{SMTPD}, LOGGING, does not have ' + '; '.join(missing)
+
+
 # ---- README and CHANGES
 
 def road_map():
