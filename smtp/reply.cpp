@@ -12,8 +12,10 @@
 bool reply_wait(int fd, short events, int seconds) {
   pollfd one = {fd, events, 0};
   timespec limit = {seconds, 0};
-  // Trouble is for the read or write that follows to find.
-  return ppoll(&one, 1, &limit, nullptr) != 0;
+  int ready;
+  do ready = ppoll(&one, 1, &limit, nullptr);
+  while (ready == -1 && errno == EINTR);
+  return ready != 0;  // other trouble is for the read or write that follows to find
 }
 
 void reply_writer::put(std::string_view text) {
