@@ -36,12 +36,14 @@ def peak_kb(process):
         return int(next(line.split()[1] for line in status if line.startswith('VmHWM:')))
 
 
-def test_out_of_memory_is_said_and_ends_the_session(server, plain):
-    process = server(limit=(resource.RLIMIT_AS, 16 << 20))
+def test_out_of_memory_is_said_and_ends_the_session(server, plain, tmp_path):
+    log = open(tmp_path / 'log', 'wb')  # a file takes every line, a pipe those for which there is room
+    process = server(limit=(resource.RLIMIT_AS, 16 << 20), stderr=log)
     recipients = b''.join(b'RCPT TO:<%06d%s@example.com>\r\n' % (i, b'r' * 800) for i in range(30000))
-    out, log = process.communicate(b'MAIL FROM:<>\r\n' + recipients + b'QUIT\r\n')
+    out, _ = process.communicate(b'MAIL FROM:<>\r\n' + recipients + b'QUIT\r\n')
+    log.close()
     assert out.endswith(b'250 ok\r\n421 out of memory (#4.3.0)\r\n')
-    assert log.endswith(b': Out of memory: quitting\n')
+    assert (tmp_path / 'log').read_bytes().endswith(b': Out of memory: quitting\n')
     assert process.returncode == 1
 
 
