@@ -29,7 +29,8 @@ class session_log {
   session_log &number(unsigned long long n);
   session_log &clean(std::string_view foreign);  // the patch's way: what is no name becomes '_'
   session_log &safe(std::string_view foreign);   // nothing lost: \xNN
-  session_log &words(std::string_view sentence);  // a sentence that may hold foreign bytes: \xNN for what is not printable
+  // A sentence that may hold foreign bytes: those that are not printable as \xNN.
+  session_log &words(std::string_view sentence);
   void end();
 
  private:

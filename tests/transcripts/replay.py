@@ -561,7 +561,8 @@ class Case:
             return self.collect_real(result)
         self.pids, start, whole = [], 1, 0
         while os.path.exists(f'{self.queue}/start.{start}'):
-            message, envelope, process = (load(f'{self.queue}/{what}.{start}') for what in ('message', 'envelope', 'process'))
+            message, envelope, process = (load(f'{self.queue}/{what}.{start}')
+                                          for what in ('message', 'envelope', 'process'))
             self.pids.append(load(f'{self.queue}/pid.{start}', b''))
             if message is not None and envelope is not None and envelope_complete(envelope):
                 whole += 1

@@ -80,8 +80,9 @@ outcome model(std::string_view in) {
 }
 
 std::string random_message(std::mt19937 &random) {
-  static const char *const words[] = {"\r\n", "\r\n", "\r\n", "\r", "\n", ".", "..", "x", "Received", "RECEIVED:", "receive", "dElIvErEd",
-                                      "Delivered-To: y", " ", "\r\n.\r\n", "\r\n\r\n", "\r\n.\r", "text text"};
+  static const char *const words[] = {
+      "\r\n", "\r\n", "\r\n", "\r", "\n", ".", "..", "x", " ", "\r\n.\r\n", "\r\n\r\n", "\r\n.\r", "text text",
+      "Received", "RECEIVED:", "receive", "dElIvErEd", "Delivered-To: y"};
   std::string out;
   const unsigned odd = random() % 4;
   for (auto n = random() % 30; n > 0; --n) {
@@ -135,16 +136,20 @@ TEST(smtp_data, hops_are_counted_in_the_header) {
 
 // ---- with a queue
 
-std::string message(const std::string &text) { return "MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n" + text + ".\r\nQUIT\r\n"; }
+std::string message(const std::string &text) {
+  return "MAIL FROM:<a>\r\nRCPT TO:<b>\r\nDATA\r\n" + text + ".\r\nQUIT\r\n";
+}
 
 TEST(smtp_data, limit_counts_bytes_as_queued) {
-  for (const auto &[text, fits] : {std::pair{"1234567\r\n12\r\n", false}, {"123456\r\n12\r\n", true}, {"..34567\r\n..\r\n", true}}) {
+  const std::pair<const char *, bool> cases[] = {
+      {"1234567\r\n12\r\n", false}, {"123456\r\n12\r\n", true}, {"..34567\r\n..\r\n", true}};
+  for (const auto &[text, fits] : cases) {
     harness h;
     h.host.rules.databytes = 10;
     h.run(message(text));
     ASSERT_EQ(h.queue.messages.size(), 1U);
     EXPECT_EQ(h.queue.messages[0].failed, !fits) << text;
-    EXPECT_EQ(h.out.find("552 sorry, that message size exceeds my databytes limit (#5.3.4)\r\n") == std::string::npos, fits);
+    EXPECT_EQ(h.out.find("552 sorry, that message size exceeds my databytes limit") == std::string::npos, fits);
   }
 }
 
@@ -154,12 +159,14 @@ TEST(smtp_data, what_the_client_hears) {
   harness h;
   h.host.rules.databytes = 10;
   h.queue.status = 31 << 8;
-  EXPECT_NE(h.run(message(hops)).out.find("354 go ahead\r\n554 too many hops"), std::string::npos) << "a loop counts most";
-  h.queue.status = 31 << 8;
-  EXPECT_NE(h.run(message("12345678901\r\n")).out.find("354 go ahead\r\n552 "), std::string::npos) << "then the size";
-  EXPECT_NE(h.run(message("x\r\n")).out.find("354 go ahead\r\n554 mail server permanently rejected"), std::string::npos);
+  auto hears = [&h](const std::string &text, const std::string &reply) {
+    return h.run(message(text)).out.find("354 go ahead\r\n" + reply) != std::string::npos;
+  };
+  EXPECT_TRUE(hears(hops, "554 too many hops")) << "a loop counts most";
+  EXPECT_TRUE(hears("12345678901\r\n", "552 ")) << "then the size";
+  EXPECT_TRUE(hears("x\r\n", "554 mail server permanently rejected"));
   h.queue.status = 0;
-  EXPECT_NE(h.run(message("x\r\n")).out.find("354 go ahead\r\n250 ok "), std::string::npos);
+  EXPECT_TRUE(hears("x\r\n", "250 ok "));
   EXPECT_EQ(h.queue.messages.back().envelope, std::string("Fa\0Tb\0\0", 7));
 }
 

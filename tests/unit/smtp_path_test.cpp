@@ -66,8 +66,9 @@ TEST(smtp_path, own_address_becomes_a_name) {
   EXPECT_EQ(text("<a@[383.256.0.257]>"), "a@mx.example.com") << "octets are taken modulo 256";
   EXPECT_EQ(text("<a@[127.0.00000000000000000000000000.1]>"), "a@mx.example.com");
   EXPECT_EQ(text("<x@[127.0.0.1]@[127.0.0.1]>"), "x@[127.0.0.1]@mx.example.com");
-  for (const char *other : {"a@[127.0.0.2]", "a@[127.0.0.1", "a@[127.0.0.1]x", "a@[127.0.0.1.]", "a@[127.0.0]", "a@[.0.0.1]",
-                            "a@[127.0.0.1]@x", "[127.0.0.1]", "a@[]", "a@x[127.0.0.1]", "a@[-1.0.0.1]", "a@[127.0.0.0.1]"})
+  for (const char *other :
+       {"a@[127.0.0.2]", "a@[127.0.0.1", "a@[127.0.0.1]x", "a@[127.0.0.1.]", "a@[127.0.0]", "a@[.0.0.1]",
+        "a@[127.0.0.1]@x", "[127.0.0.1]", "a@[]", "a@x[127.0.0.1]", "a@[-1.0.0.1]", "a@[127.0.0.0.1]"})
     EXPECT_EQ(text("<" + std::string(other) + ">"), other);
   EXPECT_EQ(parse("<a@[127.0.0.1]>", nobody).parsed.text(), "a@[127.0.0.1]") << "no localiphost, no me";
 }

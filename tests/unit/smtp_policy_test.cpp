@@ -67,7 +67,8 @@ TEST(smtp_policy, names) {
 }
 
 TEST(smtp_policy, what_cannot_be_read) {
-  for (const char *name : {"me", "smtpgreeting", "localiphost", "timeoutsmtpd", "databytes", "rcpthosts", "badmailfrom"}) {
+  for (const char *name :
+       {"me", "smtpgreeting", "localiphost", "timeoutsmtpd", "databytes", "rcpthosts", "badmailfrom"}) {
     qmail_home home;
     home.write("smtpgreeting", "x");
     fs::remove(fs::path("control") / name);
@@ -90,7 +91,9 @@ TEST(smtp_policy, numbers) {
   ASSERT_TRUE(home.read("77"));
   EXPECT_EQ(home.rules.timeout, 1) << "negative";
   EXPECT_EQ(home.rules.databytes, 77U) << "the environment counts";
-  for (const auto &[text, limit] : {std::pair{"", 0U}, {"lots", 0U}, {"10k", 10U}, {"4294967295", UINT_MAX - 1}, {"4294967297", 1U}}) {
+  const std::pair<const char *, unsigned> values[] = {
+      {"", 0}, {"lots", 0}, {"10k", 10}, {"4294967295", UINT_MAX - 1}, {"4294967297", 1}};
+  for (const auto &[text, limit] : values) {
     ASSERT_TRUE(home.read(text));
     EXPECT_EQ(home.rules.databytes, limit) << text;
   }
@@ -107,8 +110,8 @@ TEST(smtp_policy, rcpthosts) {
   EXPECT_TRUE(home.allowed("a@anywhere.test")) << "no rcpthosts: an open relay";
   home.write("rcpthosts", "example.com \t\n#comment.test\n.wild.test\n\nUPPER.test");
   ASSERT_TRUE(home.read());
-  for (const char *in : {"a@example.com", "a@EXAMPLE.com", "a@b@example.com", "a", "", "a@x.wild.test", "a@x.y.wild.test",
-                         "a@.wild.test", "a@upper.test"})
+  for (const char *in : {"a@example.com", "a@EXAMPLE.com", "a@b@example.com", "a", "", "a@x.wild.test",
+                         "a@x.y.wild.test", "a@.wild.test", "a@upper.test"})
     EXPECT_TRUE(home.allowed(in)) << in;
   for (const char *out : {"a@sub.example.com", "a@wild.test", "a@xwild.test", "a@", "a@comment.test", "a@#comment.test",
                           "a@example.com.", "a@example.com@x"})
@@ -138,7 +141,8 @@ TEST(smtp_policy, badmailfrom) {
   EXPECT_FALSE(home.bad("x@spam.test"));
   home.write("badmailfrom", "@spam.test\n# @comment.test\nBad@good.test \nnodomain\n@\n");
   ASSERT_TRUE(home.read());
-  for (const char *bad : {"x@spam.test", "X@SPAM.test", "x@y@spam.test", "@spam.test", "bad@good.test", "nodomain", "x@"})
+  for (const char *bad :
+       {"x@spam.test", "X@SPAM.test", "x@y@spam.test", "@spam.test", "bad@good.test", "nodomain", "x@"})
     EXPECT_TRUE(home.bad(bad)) << bad;
   for (const char *good : {"x@sub.spam.test", "good@good.test", "", "spam.test", "x@spam.test.", "x@comment.test"})
     EXPECT_FALSE(home.bad(good)) << good;

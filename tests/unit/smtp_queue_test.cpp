@@ -36,7 +36,8 @@ TEST(smtp_queue, exit_statuses) {
   EXPECT_EQ(explain(55), "Zqq unable to read configuration (#4.3.0)");
   EXPECT_EQ(explain(56), "Zqq trouble making network connection (#4.3.0)");
   EXPECT_EQ(explain(61), "Zqq trouble in home directory (#4.3.0)");
-  for (int code = 62; code <= 66; ++code) EXPECT_EQ(explain(code), "Zqq trouble creating files in queue (#4.3.0)") << code;
+  for (int code = 62; code <= 66; ++code)
+    EXPECT_EQ(explain(code), "Zqq trouble creating files in queue (#4.3.0)") << code;
   EXPECT_EQ(explain(71), "Zmail server temporarily rejected message (#4.3.0)");
   EXPECT_EQ(explain(72), "Zconnection to mail server timed out (#4.4.1)");
   EXPECT_EQ(explain(73), "Zconnection to mail server rejected (#4.4.1)");

@@ -24,8 +24,10 @@ TEST(smtp_session, commands_in_any_case) {
   harness h;
   h.run("hElO x\r\nnoop\r\nEHLO y\r\nrset\r\nVrFy\r\nHELP me\r\nBOGUS\r\nQUIT\r\n");
   EXPECT_EQ(h.out,
-            "220 mx.example.com ESMTP\r\n250 mx.example.com\r\n250 ok\r\n250-mx.example.com\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
-            "250 flushed\r\n252 send some mail, i'll try my best\r\n214 netqmail home page: http://qmail.org/netqmail\r\n"
+            "220 mx.example.com ESMTP\r\n250 mx.example.com\r\n250 ok\r\n"
+            "250-mx.example.com\r\n250-PIPELINING\r\n250 8BITMIME\r\n"
+            "250 flushed\r\n252 send some mail, i'll try my best\r\n"
+            "214 netqmail home page: http://qmail.org/netqmail\r\n"
             "502 unimplemented (#5.5.1)\r\n221 mx.example.com\r\n");
 }
 
@@ -69,7 +71,8 @@ TEST(smtp_session, what_cannot_begin) {
   EXPECT_EQ(smtp.addresses_unknown(), 1);
   smtp.out_of_memory();
   EXPECT_EQ(harness_text(out.get()),
-            "421 unable to read controls (#4.3.0)\r\n421 unable to figure out my IP addresses (#4.3.0)\r\n421 out of memory (#4.3.0)\r\n");
+            "421 unable to read controls (#4.3.0)\r\n421 unable to figure out my IP addresses (#4.3.0)\r\n"
+            "421 out of memory (#4.3.0)\r\n");
   EXPECT_TRUE(has(harness_text(log.get()), " from (not yet set): Unable to read controls: quitting\n"));
   EXPECT_TRUE(has(harness_text(log.get()), " from (not yet set): Out of memory: quitting\n"));
 }
