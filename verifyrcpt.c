@@ -450,10 +450,9 @@ static void learn(struct question *q) {
 
 /* ---- the answer in words */
 
-static void explain_party(struct words *w, const struct question *q, const struct party *p, long long now) {
+static void party_words(struct words *w, const struct party *p, long long now) {
   long long tenths = (now - p->first_ms + 50) / 100;
 
-  words_add(w, "%s%s: ", w->len ? "; " : "", q->v->server_text[p->server]);
   switch (p->state) {
     case WAITING: words_add(w, "no answer in %lld.%lld s", tenths / 10, tenths % 10); break;
     case REFUSED: words_add(w, "connection refused"); break;
@@ -462,6 +461,11 @@ static void explain_party(struct words *w, const struct question *q, const struc
     case NOT_ASKED:
     case ANSWERED: break;
   }
+}
+
+static void explain_party(struct words *w, const struct question *q, const struct party *p, long long now) {
+  words_add(w, "%s%s: ", w->len ? "; " : "", q->v->server_text[p->server]);
+  party_words(w, p, now);
 }
 
 /* Every server that did not answer, those that could not be asked included. */
@@ -495,6 +499,29 @@ static void take_answer(const struct question *q, struct verifyrcpt_answer *answ
   memcpy(answer->server, q->v->server_text[q->answered->server], sizeof answer->server);
 }
 
+/* Why there is no answer, in a few words. */
+static void set_cause(struct verifyrcpt_answer *answer, int timed_out, const char *words) {
+  struct words w;
+
+  words_begin(&w, answer->cause, sizeof answer->cause);
+  words_add(&w, "%s", words);
+  answer->timed_out = timed_out;
+}
+
+static void find_cause(const struct question *q, struct verifyrcpt_answer *answer) {
+  const struct party *first = &q->party[0];
+  struct words w;
+
+  if (answer->result != VERIFYRCPT_TEMPORARY) return;
+  if (q->answered) {
+    set_cause(answer, 0, "the server cannot tell now");
+  } else {
+    words_begin(&w, answer->cause, sizeof answer->cause);
+    party_words(&w, first, sockbits_now_ms());
+    answer->timed_out = first->state == WAITING;
+  }
+}
+
 static void explain(const struct question *q, struct verifyrcpt_answer *answer) {
   char rest[VERIFYRCPT_WHY_MAX];
   struct words w, others;
@@ -522,7 +549,9 @@ static int answered_unasked(struct verifyrcpt *v, struct verifyrcpt_answer *answ
     answer->result = VERIFYRCPT_VALID;
   } else if (!v->servers) {
     words_add(&w, "%s", v->unusable_why);
+    set_cause(answer, 0, "VERIFY names no server that can be asked");
   } else if (budget_ms(v) <= 0) {
+    set_cause(answer, 1, "no time left");
     words_add(&w, "not asked: this session has waited %d s for answers", VERIFYRCPT_SESSION_MS / 1000);
   } else {
     return 0;
@@ -539,6 +568,7 @@ enum verifyrcpt_result verifyrcpt(struct verifyrcpt *v, const char *address, str
   answer->asked = 1;
   if (q.answered) take_answer(&q, answer);
   explain(&q, answer);
+  find_cause(&q, answer);
   learn(&q);
   put_away(&q);
   return answer->result;

@@ -52,6 +52,8 @@ struct verifyrcpt_answer {
   char user[QV_USER_MAX + 1];   /* the controlling user as the server gave it, raw bytes up to a NUL; may be empty */
   char server[UDP_TEXT_MAX];    /* the server that answered; empty: none */
   char why[VERIFYRCPT_WHY_MAX]; /* an explanation for the log, one line; names each server and its error where none answered */
+  int timed_out;                /* temporary: 1 where the first server asked was silent to the end */
+  char cause[64];               /* temporary: that server's trouble in a few words, "connection refused" */
 };
 
 /* A remark on VERIFY for the log, one line without a newline; text lives only

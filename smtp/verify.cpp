@@ -2,28 +2,6 @@
 
 #include "verify.h"
 
-#include <cstring>
-#include <string_view>
-
-namespace {
-
-// From an explanation, the first server's error alone: what follows its name.
-std::string_view cause(const verifyrcpt_answer &answer) {
-  if (answer.server[0]) return "the server cannot tell now";
-  std::string_view why(answer.why);
-  why = why.substr(0, why.find(';'));
-  const size_t name = why.rfind(": ");
-  if (name != why.npos) why.remove_prefix(name + 2);
-  why = why.substr(0, why.find_first_of("()"));
-  return why.substr(0, why.find_last_not_of(' ') + 1);
-}
-
-bool timed_out(std::string_view why) {
-  return why.starts_with("no answer") || why.find("session has waited") != why.npos;
-}
-
-}  // namespace
-
 void verifier::begin(const char *verify) {
   // Before 1.30 an empty VERIFY switched verification on.
   if (verify && !*verify) log_.say("Note recipient verification explicitly disabled.");
@@ -32,11 +10,10 @@ void verifier::begin(const char *verify) {
 }
 
 void verifier::log_failure(const verifyrcpt_answer &answer) {
-  const std::string_view why = cause(answer);
-  if (timed_out(why))
+  if (answer.timed_out)
     log_.say("Timeout (no response from verification server)");
   else
-    log_.line("temporary failure (").words(why).text(")").end();
+    log_.line("temporary failure (").words(answer.cause).text(")").end();
 }
 
 void verifier::log_answer(const char *what, const address &recipient, const verifyrcpt_answer &answer) {

@@ -320,6 +320,8 @@ TEST(Answer, AnEmptyDatagramIsNone) {
   EXPECT_EQ(v.rcpt(), VERIFYRCPT_RETRY);
   EXPECT_LT(watch.ms(), 2000);
   EXPECT_EQ(v.answer.why, server.endpoint() + ": empty answer");
+  EXPECT_EQ(v.answer.cause, "empty answer"s);
+  EXPECT_EQ(v.answer.timed_out, 0);
   EXPECT_EQ(server.questions().size(), 1u);
 }
 
@@ -335,6 +337,7 @@ TEST(Waiting, ASilentServer) {
   EXPECT_LT(first.ms(), 8000);
   EXPECT_EQ(v.why(), server.endpoint() + ": no answer in T");
   EXPECT_EQ(std::string(v.answer.why).substr(server.endpoint().size(), 17), ": no answer in 5.");
+  EXPECT_EQ(v.answer.timed_out, 1);
   EXPECT_EQ(v.answer.server, ""s);
   EXPECT_GE(v.waited_ms, 5000);
 
@@ -389,6 +392,8 @@ TEST(Waiting, TheSessionsTimeIsUsedUp) {
   EXPECT_EQ(v.rcpt(), VERIFYRCPT_RETRY);
   EXPECT_EQ(v.answer.asked, 0);
   EXPECT_EQ(v.answer.why, "not asked: this session has waited 15 s for answers"s);
+  EXPECT_EQ(v.answer.cause, "no time left"s);
+  EXPECT_EQ(v.answer.timed_out, 1);
   EXPECT_EQ(server.questions().size(), 1u);
 }
 
@@ -419,6 +424,8 @@ TEST(Refused, AskedAgainOnceASession) {
   EXPECT_GE(first.ms(), 2200);
   EXPECT_LT(first.ms(), 4500);
   EXPECT_EQ(v.answer.why, v.server_text[0] + ": connection refused"s);
+  EXPECT_EQ(v.answer.cause, "connection refused"s);
+  EXPECT_EQ(v.answer.timed_out, 0);
   EXPECT_TRUE(is_quicker_than(290, [&] { EXPECT_EQ(v.rcpt(), VERIFYRCPT_RETRY); }));
   EXPECT_FALSE(v.impatient);
   EXPECT_EQ(open_descriptors(), before) << "nothing can arrive on a refused socket";
@@ -534,6 +541,8 @@ TEST(Servers, NoneThatCanBeAsked) {
   EXPECT_EQ(v.rcpt(), VERIFYRCPT_RETRY);
   EXPECT_EQ(v.answer.asked, 0);
   EXPECT_EQ(v.answer.why, "\"mail.example.com\": not an IPv4 address (names are not looked up)"s);
+  EXPECT_EQ(v.answer.cause, "VERIFY names no server that can be asked"s);
+  EXPECT_EQ(v.answer.timed_out, 0);
   Session open("OPEN,mail.example.com");
   EXPECT_EQ(open.rcpt(), VERIFYRCPT_ACCEPT);
   EXPECT_NE(open.answer.why, ""s);
@@ -557,6 +566,8 @@ TEST(Policy, AtRcpt) {
   EXPECT_EQ(v.rcpt("i@x"), VERIFYRCPT_REFUSE);
   EXPECT_EQ(v.rcpt("t@x"), VERIFYRCPT_RETRY);
   EXPECT_EQ(v.answer.why, "home or user (" + server.endpoint() + " cannot tell now)");
+  EXPECT_EQ(v.answer.cause, "the server cannot tell now"s);
+  EXPECT_EQ(v.answer.timed_out, 0);
   EXPECT_EQ(v.rcpt("v@x"), VERIFYRCPT_ACCEPT);
   EXPECT_EQ(verifyrcpt_data(&v), 0);
 }
