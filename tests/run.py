@@ -16,6 +16,7 @@ more than there is skips itself and says so.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -161,12 +162,42 @@ def reports(tally, scratch):
         tally.fail(f"sanitizer report of process {report.suffix[1:]}", report.read_text(errors="replace"))
 
 
+def processes_of(scratch):
+    """Those that still run and name the scratch folder: their ids and commands."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command, environment = (process / "cmdline").read_bytes(), (process / "environ").read_bytes()
+        except OSError:
+            continue  # it has ended, or is another user's
+        if bytes(scratch) in command + environment and int(process.name) != os.getpid():
+            found[int(process.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+def left_running(tally, scratch):
+    """Tests end what they start; what they did not is named and ended here."""
+    end = time.monotonic() + 5
+    while processes_of(scratch) and time.monotonic() < end:
+        time.sleep(0.1)
+    for process, command in processes_of(scratch).items():
+        tally.fail(f"left running: {command}")
+        try:
+            os.kill(process, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 def test_environment(build, scratch):
     """The environment of all tests."""
     log = f"log_path={scratch}/sanitizer"
+    temporary = scratch / "tmp"
+    temporary.mkdir()
+    temporary.chmod(0o1777)
     return {
         **os.environ,
         "BUILD": str(build),
+        "TMPDIR": str(temporary),
         "LC_ALL": "C.UTF-8",
         "TZ": "UTC",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -186,7 +217,7 @@ def main():
     build = choice.build.resolve()
 
     tally = Tally()
-    with tempfile.TemporaryDirectory(prefix="qmail-verify-check-") as folder:
+    with tempfile.TemporaryDirectory(prefix="qmail-verify-check-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder)
         scratch.chmod(0o1777)  # programs under test write as several users
         environment = test_environment(build, scratch)
@@ -197,6 +228,7 @@ def main():
             kind(build, choice, tally, scratch, environment)
             seconds = time.monotonic() - began
             print(f"{kind.__name__}: {tally.passed - known} passed in {seconds:.0f} s", flush=True)
+        left_running(tally, scratch)
         reports(tally, scratch)
 
     for name, reason in tally.skipped:

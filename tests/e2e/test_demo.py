@@ -20,7 +20,7 @@ class Demo:
     """A copy of what the demonstration needs, and a TMPDIR of its own."""
 
     def __init__(self, build, user=None):
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix='qmail-demo-test.', dir='/tmp'))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix='qmail-demo-test.'))
         self.folder.chmod(0o755)
         self.user = user
         shutil.copytree(ROOT / 'service', self.folder / 'service')
