@@ -13,6 +13,7 @@ SHELL = /bin/sh
 comma = ,
 .SUFFIXES:
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 # ---- netqmail's build settings
 ifeq ($(origin CONF),command line)
