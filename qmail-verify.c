@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "address/address.h"
@@ -81,6 +82,7 @@ static void log_decision(const char *address, size_t len, const struct address_a
   struct log_line line;
   log_begin(&line);
   log_puts(&line, PREFIX);
+  if (len == 0) log_puts(&line, "<>");
   put_bounded(&line, address, len, LOG_LINE_MAX / 2);
   if (a->verdict == QV_INVALID) {
     log_puts(&line, " denied. ");
@@ -140,37 +142,71 @@ static void answer(struct address *host, int fd, const struct udp_endpoint *from
   log_decision(question, address_len, &a);
 }
 
-/* A plain answer is a valid plain question: two daemons that were made to talk
-   to each other by a forged source would never stop. No client asks from there. */
-static int from_a_daemon(const struct udp_endpoint *from, const struct udp_endpoint *own) {
-  unsigned port = udp_port(from);
-  return port == QV_DEFAULT_PORT || port == udp_port(own);
+/* Is it one of our own answers, thrown back? No NUL, no @, not longer than an
+   answer, and a first byte that answers begin with, and addresses hardly do. */
+static int looks_like_an_answer(const char *datagram, size_t len) {
+  unsigned char status = (unsigned char)datagram[0];
+  if (len > QV_PLAIN_REPLY_MAX || memchr(datagram, 0, len) || memchr(datagram, '@', len)) return 0;
+#define QV_X(number, symbol, name, verdict, position, text) \
+  if (verdict != QV_TEMPORARY && status == ((position) << 4 | (verdict == QV_INVALID))) return 1;
+  QV_REASONS(QV_X)
+#undef QV_X
+  return status >> 4 == 12; /* a default file: the position that stands for 10 */
 }
 
-/* Answers what is in the socket, at most max datagrams. The number answered. */
-static unsigned serve(struct address *host, int fd, const struct udp_endpoint *own, unsigned max) {
-  static char question[QV_QUESTION_MAX];
-  unsigned n;
-  for (n = 0; n < max; ++n) {
-    struct udp_endpoint from;
-    char who[UDP_TEXT_MAX];
-    ssize_t len = udp_receive(fd, question, sizeof question, &from);
-    if (len == -1) {
-      if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) say_errno("cannot receive a datagram", "");
-      break;
-    }
-    udp_format(&from, who);
-    if (len == 0)
-      say("empty datagram from ", who, " ignored");
-    else if (from_a_daemon(&from, own))
-      say("datagram from ", who, " ignored: that is a verification server's port");
-    else
-      answer(host, fd, &from, question, (size_t)len);
+/* Why a datagram is not answered, or NULL. A plain answer can be read as a plain
+   question, so that a daemon that was made by a forged source to talk to another
+   one, or to a service such as echo or chargen, would never stop. */
+static const char *ignored(const struct udp_endpoint *from, const struct udp_endpoint *own, const char *datagram,
+                           size_t len) {
+  unsigned port = udp_port(from);
+  if (len == 0) return "it is empty";
+  if (port == QV_DEFAULT_PORT || port == udp_port(own)) return "that is a verification server's port";
+  if (port < 1024) return "no client asks from a port below 1024";
+  if (looks_like_an_answer(datagram, len)) return "it is an answer, not a question";
+  return NULL;
+}
+
+static void take(struct address *host, int fd, const struct udp_endpoint *own, const struct udp_endpoint *from,
+                 const char *datagram, size_t len) {
+  const char *why = ignored(from, own, datagram, len);
+  char about[UDP_TEXT_MAX + 16];
+  if (!why) {
+    answer(host, fd, from, datagram, len);
+    return;
   }
-  return n;
+  udp_format(from, about);
+  strcat(about, " ignored: ");
+  say("datagram from ", about, why);
+}
+
+/* Takes what is in the socket, at most max datagrams. How many, or -1 with errno
+   where the socket cannot be read. */
+static int serve(struct address *host, int fd, const struct udp_endpoint *own, int max) {
+  static char datagram[QV_QUESTION_MAX];
+  for (int n = 0; n < max; ++n) {
+    struct udp_endpoint from;
+    ssize_t len = udp_receive(fd, datagram, sizeof datagram, &from);
+    if (len == -1) return errno == EAGAIN || errno == EWOULDBLOCK ? n : -1;
+    take(host, fd, own, &from, datagram, (size_t)len);
+  }
+  return max;
 }
 
 /* ---- start and loop */
+
+/* A socket that cannot be read is tried again soon, and said once. */
+static void serve_batch(struct address *host, int fd, const struct udp_endpoint *own) {
+  static int trouble;
+  const struct timespec soon = {0, 100 * 1000000};
+  if (serve(host, fd, own, BATCH_MAX) != -1) {
+    trouble = 0;
+    return;
+  }
+  if (errno != trouble) say_errno("cannot receive a datagram", "");
+  trouble = errno;
+  nanosleep(&soon, NULL);
+}
 
 static void run(struct address *host, int fd, const struct udp_endpoint *own, const sigset_t *unblocked) {
   struct pollfd ready = {.fd = fd, .events = POLLIN};
@@ -179,7 +215,7 @@ static void run(struct address *host, int fd, const struct udp_endpoint *own, co
     long long left = next_tick - sockbits_now_ms();
     struct timespec wait = {0, 0};
     if (left > 0) wait = (struct timespec){left / 1000, (long)(left % 1000) * 1000000};
-    if (ppoll(&ready, 1, &wait, unblocked) > 0) serve(host, fd, own, BATCH_MAX);
+    if (ppoll(&ready, 1, &wait, unblocked) > 0) serve_batch(host, fd, own);
     if (got_hangup) {
       got_hangup = 0;
       address_hangup(host, sockbits_now_ms());
@@ -285,7 +321,7 @@ static void announce(const struct udp_endpoint *own, const char *dir) {
   if (strncmp(where, "127.", 4) != 0)
     say("LISTEN=", where, " is not a loopback address: whoever can reach it may ask which addresses exist here");
   if (geteuid() != 0)
-    say("not run by root: only homes of this process's own uid and gid are judged, every other answer is temporary", "",
+    say("not run by root: only homes of this process's own uid and gid are judged, what needs another is not answered", "",
         "");
 }
 

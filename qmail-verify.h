@@ -95,7 +95,7 @@ enum qv_verdict {
   X(23, HOME_STAT_TROUBLE,    "home-stat-trouble",    QV_TEMPORARY,  8, "a home directory from passwd could not be looked at") \
   X(24, IDENTITY_TROUBLE,     "identity-trouble",     QV_TEMPORARY, 15, "could not become the user whose home must be looked at") \
   X(25, CONTROL_TROUBLE,      "control-trouble",      QV_TEMPORARY,  1, "the control files cannot be read") \
-  X(26, RESOURCE_TROUBLE,     "resource-trouble",     QV_TEMPORARY,  1, "out of memory or descriptors")
+  X(26, RESOURCE_TROUBLE,     "resource-trouble",     QV_TEMPORARY,  1, "out of memory")
 /* clang-format on */
 
 enum qv_reason {

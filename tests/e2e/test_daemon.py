@@ -1,6 +1,7 @@
 """The daemon on a small host of its own: the CVEs, changes, faults, signals."""
 import os
 import pathlib
+import select
 import shutil
 import signal
 import socket
@@ -156,18 +157,50 @@ def test_hostile_datagrams_do_no_harm():
         answer, line = host.ask(b'x' * 60000 + b'@example.org')
         assert answer == b'\xf0' and 'too-long' in line
         host.send(b'').close()
-        host.logged('empty datagram from 127.0.0.1:')
+        host.logged(' ignored: it is empty')
         assert host.ask(b'joe@example.org')[0] == b'\x90joe'
         assert len(max(host.text().split('\n'), key=len)) <= 4096
+
+
+def thrown_back(host, port, datagram):
+    """Asks from a port where everything that comes is thrown back, as an echo service does; how often it went round."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(('127.0.0.2', port))
+        s.sendto(datagram, ('127.0.0.1', host.port))
+        rounds = 0
+        while 'ignored' not in host.text() and rounds < 100:
+            if select.select([s], [], [], 0.01)[0]:
+                s.sendto(s.recv(4096), ('127.0.0.1', host.port))
+                rounds += 1
+        return rounds
 
 
 @needs_root
 def test_datagrams_from_a_verification_port_are_ignored():
     """A plain answer is a valid plain question: two daemons would talk for ever."""
-    with joes_host() as host, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(('127.0.0.2', host.port))
-        s.sendto(b'\xa0joe', ('127.0.0.1', host.port))
-        host.logged(f'datagram from 127.0.0.2:{host.port} ignored')
+    with joes_host() as host:
+        assert thrown_back(host, host.port, b'\xa0joe') == 0
+        host.logged(f"datagram from 127.0.0.2:{host.port} ignored: that is a verification server's port")
+
+
+@needs_root
+def test_datagrams_from_the_ports_of_services_are_ignored():
+    with joes_host() as host:
+        assert thrown_back(host, 7, b'joe@example.org\0') == 0
+        host.logged('datagram from 127.0.0.2:7 ignored: no client asks from a port below 1024')
+
+
+@needs_root
+@pytest.mark.parametrize('address', [b'joe@example.org', b'none@example.org', b'eve-open@example.org', b'@example.org',
+                                     b'x@elsewhere.example', b'joe-any@example.org', b'joe-open@example.org'])
+def test_answers_that_are_thrown_back_are_ignored(address):
+    """An echo service on any port, asked by a forged source: the loop ends with the first answer."""
+    host = joes_host()
+    host.write('home/joe/.qmail-any-default', '')
+    host.write('home/joe/.qmail-default', '')
+    with host:
+        assert thrown_back(host, 0, address + b'\0') == 1
+        host.logged('ignored: it is an answer, not a question')
 
 
 @needs_root
