@@ -145,9 +145,7 @@ def ask(addresses, process, log):
     return answers
 
 
-def main():
-    daemon, site = sys.argv[1:]
-    work = tempfile.mkdtemp()
+def judge(daemon, site, work):
     lay_out(site, work)
     addresses = [unescape(row[0]) for row in rows(site)]
     with open(work + '/log', 'wb') as log, open(work + '/log', 'rb') as reader:
@@ -158,7 +156,16 @@ def main():
         process.terminate()
         if process.wait() != 0:
             raise SystemExit('the daemon did not end cleanly')
-    run('umount', '-l', work)
+
+
+def main():
+    daemon, site = sys.argv[1:]
+    work = tempfile.mkdtemp(prefix='verdicts.')
+    try:
+        judge(daemon, site, work)
+    finally:
+        subprocess.run(['umount', '-l', work], stderr=subprocess.DEVNULL)
+        os.rmdir(work)
 
 
 if __name__ == '__main__':
