@@ -8,7 +8,6 @@ The users are joe (joe-list-... too), shop (all of shop.example) and alias.
 Run by root, the homes, qmail-smtpd and the logs belong to nobody.
 """
 import os
-import random
 import re
 import shutil
 import signal
@@ -16,7 +15,7 @@ import socket
 import subprocess
 
 import qmailhost
-from qmailhost import BUILD, ROOT, until
+from qmailhost import BUILD, ROOT, quiet_port, until
 
 UID, GID = (65534, 65534) if os.geteuid() == 0 else (os.getuid(), os.getgid())
 
@@ -44,19 +43,6 @@ def sanitizer_options():
     if 'ASAN_OPTIONS' in options:
         options['ASAN_OPTIONS'] += ':detect_leaks=0'
     return options
-
-
-def quiet_port():
-    """A port free for UDP and TCP that the kernel gives to nobody by itself."""
-    while True:
-        port = random.randrange(10240, 32000)
-        try:
-            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-                with socket.socket(socket.AF_INET, kind) as s:
-                    s.bind(('127.0.0.1', port))
-        except OSError:
-            continue
-        return port
 
 
 class Session:

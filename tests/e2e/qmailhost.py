@@ -6,6 +6,7 @@ there or will never come.
 """
 import os
 import pathlib
+import random
 import re
 import select
 import shutil
@@ -40,10 +41,17 @@ def until(what, condition):
     return value
 
 
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.bind(('127.0.0.1', 0))
-        return s.getsockname()[1]
+def quiet_port():
+    """A port free for UDP and TCP that the kernel gives to nobody by itself."""
+    while True:
+        port = random.randrange(10240, 32000)
+        try:
+            for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+                with socket.socket(socket.AF_INET, kind) as s:
+                    s.bind(('127.0.0.1', port))
+        except OSError:
+            continue
+        return port
 
 
 class Host:
@@ -53,7 +61,7 @@ class Host:
             namespaces.need_mounts()
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix='qmailhost.'))
         self.dir.chmod(0o755)
-        self.port = free_port()
+        self.port = quiet_port()
         self.env, self.uid, self.process = env or {}, uid, None
         self.names = {'passwd': passwd, 'group': GROUP if passwd is not None else None, 'nsswitch.conf': nsswitch}
         if passwd is not None and nsswitch is None:
