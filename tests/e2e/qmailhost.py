@@ -117,7 +117,8 @@ class Host:
         if binds:
             script = ' && '.join(['mount --make-rprivate /', *binds, 'exec "$0"'])
             return ['unshare', '-m', 'sh', '-c', script, daemon]
-        if self.uid is not None:
+        if self.uid is not None:  # a copy: others may not be let into the build folder
+            daemon = str(shutil.copy(daemon, self.dir))
             return ['setpriv', f'--reuid={self.uid}', f'--regid={self.uid}', '--clear-groups', daemon]
         return [daemon]
 
