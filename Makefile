@@ -58,7 +58,7 @@ MODE = $(HARDEN)
 # libstdc++ refers weakly to a transactional memory runtime that nobody has: settled
 # at link time, so that nothing but libc is left to be found at run time
 NO_TM = -Wl,-z,nodynamic-undefined-weak,--defsym=_ZGTtdlPv=0,--defsym=_ZGTtnam=0
-LINK_DAEMON = -pie -Wl,-z,relro,-z,now -static-libstdc++ -static-libgcc $(NO_TM)
+LINK_DAEMON = -pie -Wl,-z,relro,-z,now,--as-needed -static-libstdc++ -static-libgcc $(NO_TM)
 LINK_STATIC = -static-pie -Wl,-z,relro,-z,now
 else
 VARIANT = sanitize-$(subst $(comma),-,$(SANITIZE))
