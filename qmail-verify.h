@@ -65,8 +65,8 @@ enum qv_verdict {
    needed, 10 the exact file, 12 a default file, 14 nothing found; 15 (unused
    there) is a decision before any dot-qmail file is looked for. 1.32's positions
    3 to 8, 11 and 13 were failures: here they are temporary, without an answer.
-   Position 10 stands for 12 as well where the table says 10 for a file: the
-   answer carries 12 where a default file decided. */
+   Where the table says 10 for a file the answer carries 12 if a default file
+   decided, and 9 if the dash is empty. */
 
 /* clang-format off */
 #define QV_REASONS(X) \

@@ -20,7 +20,6 @@ struct dotqmail_result {
   int error = 0;
   std::string name;            // relative to the home; empty where the home itself decided
   bool by_default = false;     // a -default file
-  size_t default_at = 0;       // where in the extension $DEFAULT begins (by_default only)
   bool forward_only = false;   // the x bit is set: forwards only
   site_dotqmail file;
 };
