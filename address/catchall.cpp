@@ -4,17 +4,7 @@
 
 #include <string_view>
 
-namespace {
-
-std::string_view next_line(std::string_view &text) {
-  size_t end = text.find('\n');
-  std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == text.npos ? text.size() : end + 1);
-  while (!line.empty() && (line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-  return line;
-}
-
-}  // namespace
+#include "qmail/text.h"
 
 qv_reason catchall_read(const dotqmail_result &found) {
   std::string_view text = found.file.content;
@@ -22,7 +12,7 @@ qv_reason catchall_read(const dotqmail_result &found) {
   if (text.empty()) return QV_REASON_DOTQMAIL_EMPTY;
   bool forward_only = found.forward_only;
   for (bool first = true; !text.empty(); first = false) {
-    const std::string_view line = next_line(text);
+    const std::string_view line = text_line(text);
     const char kind = line.empty() ? '\0' : line.front();
     if (first && kind == '\0') return QV_REASON_DOTQMAIL_BLANK;
     if (line == "+list") forward_only = true;

@@ -15,33 +15,13 @@ namespace {
 // a mistake (a log, a device) and must not take the memory of the machine.
 constexpr size_t FILE_MAX_BYTES = size_t{256} << 20;
 
-std::string_view strip(std::string_view line) {
-  while (!line.empty() && (line.back() == '\n' || line.back() == ' ' || line.back() == '\t')) line.remove_suffix(1);
-  return line;
-}
-
-// Reads to the end of fd, at most limit bytes, or to the first newline.
-bool slurp(int fd, bool one_line, std::string &text, int &error) {
-  char buf[8192];
-  for (;;) {
-    ssize_t n = read(fd, buf, sizeof buf);
-    if (n == -1 && errno == EINTR) continue;
-    if (n == -1) {
-      error = errno;
-      return false;
-    }
-    if (n == 0) return true;
-    std::string_view piece(buf, static_cast<size_t>(n));
-    if (one_line && piece.find('\n') != piece.npos) {
-      text.append(piece.substr(0, piece.find('\n') + 1));
-      return true;
-    }
-    text.append(piece);
-    if (text.size() > FILE_MAX_BYTES) {
-      error = EFBIG;
-      return false;
-    }
-  }
+// Reads fd to its end, or to the block that ends its first line. 0, or errno.
+int slurp(int fd, bool one_line, std::string &text) {
+  const int error = fd_slurp(fd, text, [&](std::string_view piece) {
+    return (one_line && piece.find('\n') != piece.npos) || text.size() > FILE_MAX_BYTES;
+  });
+  if (error == 0 && text.size() > FILE_MAX_BYTES) return EFBIG;
+  return error;
 }
 
 control_text read_file(const char *path, bool one_line) {
@@ -52,7 +32,8 @@ control_text read_file(const char *path, bool one_line) {
     out.look = out.error == ENOENT ? Look::absent : Look::failed;
     return out;
   }
-  out.look = slurp(fd.get(), one_line, out.text, out.error) ? Look::found : Look::failed;
+  out.error = slurp(fd.get(), one_line, out.text);
+  out.look = out.error == 0 ? Look::found : Look::failed;
   if (out.look == Look::failed) out.text.clear();
   return out;
 }
@@ -60,15 +41,13 @@ control_text read_file(const char *path, bool one_line) {
 }  // namespace
 
 std::string control_parseline(std::string_view file) {
-  return std::string(strip(file.substr(0, file.find('\n'))));
+  return std::string(text_line(file));
 }
 
 std::string control_parsefile(std::string_view file) {
   std::string entries;
   while (!file.empty()) {
-    size_t end = file.find('\n');
-    std::string_view line = strip(file.substr(0, end));
-    file.remove_prefix(end == file.npos ? file.size() : end + 1);
+    const std::string_view line = text_line(file);
     if (line.empty() || line.front() == '\0' || line.front() == '#') continue;
     entries.append(line);
     entries.push_back('\0');

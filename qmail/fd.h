@@ -1,10 +1,13 @@
-// fd.h - a descriptor that closes itself.
+// fd.h - a descriptor that closes itself, and reading one to its end.
 
 #ifndef QMAIL_FD_H
 #define QMAIL_FD_H
 
 #include <unistd.h>
 
+#include <cerrno>
+#include <string>
+#include <string_view>
 #include <utility>
 
 class unique_fd {
@@ -30,5 +33,21 @@ class unique_fd {
  private:
   int fd_ = -1;
 };
+
+// Appends what fd holds to text, to its end or until enough(piece) says of the
+// piece just appended that no more is wanted. 0, or errno.
+template <class Enough>
+int fd_slurp(int fd, std::string &text, Enough enough) {
+  char buf[8192];
+  for (;;) {
+    const ssize_t n = read(fd, buf, sizeof buf);
+    if (n == -1 && errno == EINTR) continue;
+    if (n == -1) return errno;
+    if (n == 0) return 0;
+    const std::string_view piece(buf, static_cast<size_t>(n));
+    text.append(piece);
+    if (enough(piece)) return 0;
+  }
+}
 
 #endif
