@@ -15,6 +15,12 @@ bool keep(control_text &&file, std::optional<std::string> &text) {
   return file.look != Look::failed;
 }
 
+// The same of a list of names.
+bool keep(control_text &&file, std::optional<control_map> &names) {
+  if (file.look == Look::found) names.emplace(file.text, control_map::Form::names);
+  return file.look != Look::failed;
+}
+
 // qmail's variables hold 32 bits and are assigned an unsigned long.
 bool keep(const control_number &file, unsigned &number) {
   if (file.look == Look::found) number = static_cast<unsigned>(file.number);
@@ -65,22 +71,12 @@ bool policy::read_lists() {
   return more != Look::failed;
 }
 
-bool policy_listed(std::string_view entries, std::string_view name) {
-  while (!entries.empty()) {
-    const size_t end = entries.find('\0');
-    if (text_equal(entries.substr(0, end), name)) return true;
-    if (end == entries.npos) return false;
-    entries.remove_prefix(end + 1);
-  }
-  return false;
-}
-
 bool policy::bad_sender(const address &sender) const {
   if (!badmailfrom_) return false;
   const std::string_view whole = sender.bytes();
-  if (policy_listed(*badmailfrom_, whole)) return true;
+  if (badmailfrom_->has(whole)) return true;
   const size_t at = whole.rfind('@');
-  return at != whole.npos && policy_listed(*badmailfrom_, whole.substr(at));
+  return at != whole.npos && badmailfrom_->has(whole.substr(at));
 }
 
 // An address without a domain is the host's own business (control/envnoathost).
@@ -92,7 +88,7 @@ Look policy::allowed(const address &recipient) const {
   const std::string host = text_lower(whole.substr(at + 1));
   const std::string_view name = host;
   for (size_t i = 0; i < name.size(); ++i)
-    if ((i == 0 || name[i] == '.') && policy_listed(*rcpthosts_, name.substr(i))) return Look::found;
+    if ((i == 0 || name[i] == '.') && rcpthosts_->has(name.substr(i))) return Look::found;
   return have_more_ ? in_cdb(name) : Look::absent;
 }
 

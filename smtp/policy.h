@@ -13,6 +13,7 @@
 #include "env.h"
 #include "path.h"
 #include "qmail/cdb.h"
+#include "qmail/control.h"
 #include "qmail/look.h"
 
 class policy {
@@ -43,14 +44,10 @@ class policy {
   bool read_lists();
   Look in_cdb(std::string_view host) const;
 
-  // Entries, each with a NUL behind it; nothing: there is no such file. A session
-  // looks only a few names up, so that these are searched rather than indexed.
-  std::optional<std::string> rcpthosts_, badmailfrom_;
+  // Nothing: there is no such file.
+  std::optional<control_map> rcpthosts_, badmailfrom_;
   cdb more_;
   bool have_more_ = false;
 };
-
-// Is name one of entries (each with a NUL behind it), whatever the case?
-bool policy_listed(std::string_view entries, std::string_view name);
 
 #endif
