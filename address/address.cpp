@@ -44,19 +44,11 @@ void fill(address_answer &out, const judgement &j) {
   copy(out.about, j.about);
 }
 
-judgement trouble(qv_reason reason, int error) {
-  judgement j;
-  j.reason = reason;
-  j.position = qv_reason_position(reason);
-  j.error = error;
-  return j;
-}
-
 // The newest control files answer; an invalid address stays invalid only where
 // every older state that may still be in force with qmail-send agrees.
 judgement judge_by_all(address &a, std::string_view addr) {
-  const auto sets = a.files.in_force();
-  if (sets.empty()) return trouble(QV_REASON_CONTROL_TROUBLE, 0);
+  const auto &sets = a.files.in_force();
+  if (sets.empty()) return judge_decided(QV_REASON_CONTROL_TROUBLE);
   judgement newest;
   for (const auto &tables : sets) {
     judgement j = judge_address(a.host, a.settings, *tables, addr);
@@ -66,7 +58,7 @@ judgement judge_by_all(address &a, std::string_view addr) {
   return newest;
 }
 
-// Out of memory or of descriptors is a look that failed, whatever it was for.
+// Out of memory is a look that failed, whatever it was for.
 template <class Work>
 bool guarded(Work work) noexcept {
   try {
@@ -91,11 +83,7 @@ struct address *address_new(const struct address_config *config, address_note *n
 
 void address_judge(struct address *a, const char *addr, size_t len, struct address_answer *answer) {
   if (guarded([&] { fill(*answer, judge_by_all(*a, std::string_view(addr, len))); })) return;
-  *answer = {};
-  answer->verdict = QV_TEMPORARY;
-  answer->reason = QV_REASON_RESOURCE_TROUBLE;
-  answer->position = qv_reason_position(answer->reason);
-  answer->error = ENOMEM;
+  fill(*answer, judge_decided(QV_REASON_RESOURCE_TROUBLE, {}, ENOMEM));
 }
 
 void address_tick(struct address *a, long long now_ms) {

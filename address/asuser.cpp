@@ -13,13 +13,14 @@
 
 namespace {
 
-// Effective root with no other group than root's, if the process may have that.
-// Called before each change too: should a change back ever have failed, it is
-// made up for here before anything else is looked at.
-bool be_root() {
-  if (geteuid() != 0 && seteuid(0) == -1) return false;
+// The rights to change ids. Called before each change too: should a change back
+// ever have failed, it is made up for here before anything else is looked at.
+bool regain() { return geteuid() == 0 || seteuid(0) == 0; }
+
+// Effective root with no other group than root's.
+void be_root() {
   const gid_t root = 0;
-  return setegid(0) == 0 && setgroups(1, &root) == 0;
+  if (regain() && setegid(0) == 0) setgroups(1, &root);
 }
 
 class identity {
@@ -39,8 +40,7 @@ class identity {
     if (uid == 0) return EPERM;  // no home is ever looked at with root's rights
     if (getuid() != 0) return uid == geteuid() && gid == getegid() ? 0 : EPERM;
     changed_ = true;
-    if (!be_root() || setgroups(1, &gid) == -1 || setegid(gid) == -1 || seteuid(uid) == -1)
-      return errno == 0 ? EPERM : errno;
+    if (!regain() || setgroups(1, &gid) == -1 || setegid(gid) == -1 || seteuid(uid) == -1) return errno;
     return geteuid() == uid && getegid() == gid ? 0 : EPERM;
   }
   bool changed_ = false;
@@ -48,20 +48,10 @@ class identity {
 };
 
 int slurp(int fd, site_dotqmail &file) {
-  char buf[4096];
-  file.content.clear();
-  for (;;) {
-    ssize_t n = read(fd, buf, sizeof buf);
-    if (n == -1 && errno == EINTR) continue;
-    if (n == -1) return errno;
-    if (n == 0) return 0;
-    file.content.append(buf, static_cast<size_t>(n));
-    if (file.content.size() > QV_DOTQMAIL_MAX) {
-      file.content.resize(QV_DOTQMAIL_MAX);
-      file.too_large = true;
-      return 0;
-    }
-  }
+  const int error = fd_slurp(fd, file.content, [&](auto) { return file.content.size() > QV_DOTQMAIL_MAX; });
+  file.too_large = file.content.size() > QV_DOTQMAIL_MAX;
+  if (file.too_large) file.content.resize(QV_DOTQMAIL_MAX);
+  return error;
 }
 
 class visit final : public site_visit {

@@ -82,8 +82,13 @@ void controls::complain(const std::string &why) {
                                : "; what was read before stays in force until that is mended"));
 }
 
-void controls::noticed(long long now_ms) {
-  noticed_ = look();
+void controls::recovered() {
+  if (!complaint_.empty()) note_("control files can be read again");
+  complaint_.clear();
+}
+
+void controls::noticed(const stamps &seen, long long now_ms) {
+  noticed_ = seen;
   noticed_ms_ = now_ms;
   settled_ = false;
 }
@@ -95,19 +100,18 @@ void controls::publish() {
 }
 
 void controls::start(long long now_ms) {
-  noticed(now_ms);
+  noticed(look(), now_ms);
   const control_files files = read();
   std::string why;
   if (!usable(files, why)) return complain(why);
-  if (!complaint_.empty()) note_("control files can be read again");
-  complaint_.clear();
+  recovered();
   states_.push_back({files, build(files)});
   publish();
 }
 
 void controls::hangup(long long now_ms) {
   if (states_.empty()) return start(now_ms);
-  noticed(now_ms);
+  noticed(look(), now_ms);
   const control_files fresh = read();
   std::string why;
   if (!usable(with_lists_of(states_.front().files, fresh), why)) return complain(why);
@@ -138,23 +142,17 @@ void controls::take_over(const control_files &files) {
 void controls::tick(long long now_ms) {
   if (states_.empty()) return start(now_ms);
   const stamps seen = look();
-  if (seen != noticed_) {
-    noticed_ = seen;
-    noticed_ms_ = now_ms;
-    settled_ = false;
-    return;
-  }
+  if (seen != noticed_) return noticed(seen, now_ms);
   if (settled_ || now_ms - noticed_ms_ < STAND_MS) return;
   const control_files files = read();
   // a change while the files were being read: all old or all new, so once more
-  if (look() != seen) return noticed(now_ms);
+  if (const stamps later = look(); later != seen) return noticed(later, now_ms);
   std::string why;
   if (!usable(files, why)) {
     noticed_ms_ = now_ms;
     return complain(why);
   }
-  if (!complaint_.empty()) note_("control files can be read again");
-  complaint_.clear();
+  recovered();
   settled_ = true;
   take_over(files);
 }

@@ -59,7 +59,8 @@ class controls {
   control_files read() const;
   bool usable(const control_files &files, std::string &why) const;
   void complain(const std::string &why);
-  void noticed(long long now_ms);
+  void recovered();
+  void noticed(const stamps &seen, long long now_ms);
   void take_over(const control_files &files);
   void publish();
 

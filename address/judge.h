@@ -21,6 +21,9 @@ struct judgement {
   qv_verdict verdict() const { return qv_reason_verdict(reason); }
 };
 
+// A judgement for this reason, with its position. Allocates nothing without about.
+judgement judge_decided(qv_reason reason, std::string about = {}, int error = 0);
+
 // Judges an address (any bytes but NUL) by these tables on this host.
 judgement judge_address(site &host, const address_settings &settings, const route_tables &tables,
                         std::string_view address);
