@@ -41,26 +41,31 @@ static void on_signal(int sig) {
 
 /* ---- the log */
 
+static void line_begin(struct log_line *line) {
+  log_begin(line);
+  log_puts(line, PREFIX);
+}
+
+static void line_end(struct log_line *line) { log_write(line, 2, &lost, PREFIX); }
+
 static void say(const char *a, const char *b, const char *c) {
   struct log_line line;
-  log_begin(&line);
-  log_puts(&line, PREFIX);
+  line_begin(&line);
   log_puts(&line, a);
   log_puts(&line, b);
   log_puts(&line, c);
-  log_write(&line, 2, &lost, PREFIX);
+  line_end(&line);
 }
 
 static void say_errno(const char *what, const char *name) {
   const char *why = strerror(errno);
   struct log_line line;
-  log_begin(&line);
-  log_puts(&line, PREFIX);
+  line_begin(&line);
   log_puts(&line, what);
   log_puts(&line, name);
   log_puts(&line, ": ");
   log_puts(&line, why);
-  log_write(&line, 2, &lost, PREFIX);
+  line_end(&line);
 }
 
 static void note(void *ctx, const char *sentence) {
@@ -80,8 +85,7 @@ static void put_bounded(struct log_line *line, const char *bytes, size_t len, si
    ADDRESS permitted for USER. REASON ABOUT */
 static void log_decision(const char *address, size_t len, const struct address_answer *a) {
   struct log_line line;
-  log_begin(&line);
-  log_puts(&line, PREFIX);
+  line_begin(&line);
   if (len == 0) log_puts(&line, "<>");
   put_bounded(&line, address, len, LOG_LINE_MAX / 2);
   if (a->verdict == QV_INVALID) {
@@ -103,7 +107,7 @@ static void log_decision(const char *address, size_t len, const struct address_a
     log_puts(&line, ": ");
     log_puts(&line, strerror(a->error));
   }
-  log_write(&line, 2, &lost, PREFIX);
+  line_end(&line);
 }
 
 /* ---- one question */
@@ -115,12 +119,16 @@ static size_t decode(const char *question, size_t len) {
   return nul ? (size_t)(nul - question) : len;
 }
 
+static unsigned char status_of(unsigned position, enum qv_verdict verdict) {
+  return (unsigned char)(position << 4 | (verdict == QV_INVALID ? QV_RESULT_INVALID : QV_RESULT_VALID));
+}
+
 /* The plain answer, or 0 bytes where silence is the answer. */
 static size_t encode(const struct address_answer *a, char reply[QV_PLAIN_REPLY_MAX]) {
   size_t user = strlen(a->user);
   if (a->verdict == QV_TEMPORARY) return 0;
   if (user > QV_USER_MAX) user = QV_USER_MAX;
-  reply[0] = (char)(a->position << 4 | (a->verdict == QV_INVALID ? QV_RESULT_INVALID : QV_RESULT_VALID));
+  reply[0] = (char)status_of(a->position, a->verdict);
   memcpy(reply + 1, a->user, user);
   return 1 + user;
 }
@@ -148,7 +156,7 @@ static int looks_like_an_answer(const char *datagram, size_t len) {
   unsigned char status = (unsigned char)datagram[0];
   if (len > QV_PLAIN_REPLY_MAX || memchr(datagram, 0, len) || memchr(datagram, '@', len)) return 0;
 #define QV_X(number, symbol, name, verdict, position, text) \
-  if (verdict != QV_TEMPORARY && status == ((position) << 4 | (verdict == QV_INVALID))) return 1;
+  if (verdict != QV_TEMPORARY && status == status_of(position, verdict)) return 1;
   QV_REASONS(QV_X)
 #undef QV_X
   return status >> 4 == 12; /* a default file: the position that stands for 10 */
@@ -256,24 +264,24 @@ static const char *qmail_directory(void) {
   return NULL;
 }
 
+/* The signals that the loop acts upon arrive only where it waits; unblocked: what to
+   wait with. */
 static void set_signals(sigset_t *unblocked) {
+  static const int acted_upon[] = {SIGHUP, SIGTERM, SIGINT};
   struct sigaction act;
-  sigset_t blocked;
   memset(&act, 0, sizeof act);
-  act.sa_handler = on_signal;
-  sigaction(SIGHUP, &act, NULL);
-  sigaction(SIGTERM, &act, NULL);
-  sigaction(SIGINT, &act, NULL);
   act.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &act, NULL);
-  sigemptyset(&blocked);
-  sigaddset(&blocked, SIGHUP);
-  sigaddset(&blocked, SIGTERM);
-  sigaddset(&blocked, SIGINT);
-  sigprocmask(SIG_BLOCK, &blocked, unblocked);
-  sigdelset(unblocked, SIGHUP);
-  sigdelset(unblocked, SIGTERM);
-  sigdelset(unblocked, SIGINT);
+  act.sa_handler = on_signal;
+  sigprocmask(SIG_BLOCK, NULL, unblocked);
+  for (size_t i = 0; i < sizeof acted_upon / sizeof *acted_upon; ++i) {
+    sigset_t one;
+    sigemptyset(&one);
+    sigaddset(&one, acted_upon[i]);
+    sigprocmask(SIG_BLOCK, &one, NULL);
+    sigdelset(unblocked, acted_upon[i]);
+    sigaction(acted_upon[i], &act, NULL);
+  }
 }
 
 /* Reads LISTEN and binds. The socket, or -1 and the exit code in *code. */
@@ -284,13 +292,13 @@ static int listen_on(struct udp_endpoint *own, int *code) {
   if (!text) text = "";
   if (udp_parse(text, strlen(text), QV_DEFAULT_IP, QV_DEFAULT_PORT, own, &why) == -1) {
     struct log_line line;
-    log_begin(&line);
-    log_puts(&line, PREFIX "LISTEN=");
+    line_begin(&line);
+    log_puts(&line, "LISTEN=");
     log_putsafe(&line, text, strlen(text));
     log_puts(&line, ": ");
     log_puts(&line, why);
     log_puts(&line, "; set it to ip, ip:port or :port");
-    log_write(&line, 2, &lost, PREFIX);
+    line_end(&line);
     *code = EXIT_USAGE;
     return -1;
   }
@@ -309,15 +317,15 @@ static void announce(const struct udp_endpoint *own, const char *dir) {
   udp_format(own, where);
   port = strrchr(where, ':');
   *port++ = '\0';
-  log_begin(&line);
-  log_puts(&line, PREFIX "Listening on address: ");
+  line_begin(&line);
+  log_puts(&line, "Listening on address: ");
   log_puts(&line, where);
   log_puts(&line, ", port ");
   log_puts(&line, port);
   log_puts(&line, ". Judging ");
   log_puts(&line, dir);
   log_puts(&line, ".");
-  log_write(&line, 2, &lost, PREFIX);
+  line_end(&line);
   if (strncmp(where, "127.", 4) != 0)
     say("LISTEN=", where, " is not a loopback address: whoever can reach it may ask which addresses exist here");
   if (geteuid() != 0)
