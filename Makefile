@@ -81,7 +81,7 @@ LIBSMTP = $(call objects,smtp)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
-.PHONY: all programs clean check demo unit fuzz-targets nss FORCE
+.PHONY: all programs clean check demo unit fuzz-targets FORCE
 all: programs
 
 ifeq ($(VARIANT),plain)

@@ -6,19 +6,18 @@ right: so has the reason in the log, the position, and the controlling user.
 """
 import json
 import os
-import pathlib
 import subprocess
 import sys
 
 import namespaces
 import pytest
+from qmailhost import BUILD, ROOT
 
-TESTS = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TESTS / 'verdicts'))
+VERDICTS = ROOT / 'tests/verdicts'
+sys.path.insert(0, str(VERDICTS))
 import ask  # noqa: E402
 
-BUILD = pathlib.Path(os.environ.get('BUILD', TESTS.parent / 'build/plain')).resolve()
-SITES = sorted((TESTS / 'verdicts').glob('site-*'))
+SITES = sorted(VERDICTS.glob('site-*'))
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='needs root: a site has namespaces and users of its own')
 
@@ -51,8 +50,6 @@ EXPECTED = {
 VPOPMAIL = {'program'} | FILE
 
 
-
-
 def reason_of(line):
     for mark in (' permitted for ', ' not answered for ', ' denied. '):
         if mark in line:
@@ -63,7 +60,7 @@ def reason_of(line):
 
 def wrong(row, answer, line):
     """What is wrong with one answer, or None."""
-    verdict, basis, user = row[1], row[2], row[5]
+    basis, user = row[2], row[5]
     allowed = EXPECTED.get(basis, VPOPMAIL)
     reason = reason_of(line)
     if reason not in allowed:
@@ -86,7 +83,7 @@ def wrong(row, answer, line):
 @pytest.mark.parametrize('site', SITES, ids=lambda site: site.name)
 def test_recorded_site(site):
     namespaces.need_mounts()
-    program = subprocess.run(['unshare', '-m', '-n', sys.executable, str(TESTS / 'verdicts/ask.py'),
+    program = subprocess.run(['unshare', '-m', '-n', sys.executable, str(VERDICTS / 'ask.py'),
                               str(BUILD / 'qmail-verify'), str(site)], capture_output=True, text=True)
     assert program.returncode == 0, program.stderr
     answers = [json.loads(line) for line in program.stdout.splitlines()]
