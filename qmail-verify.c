@@ -145,7 +145,7 @@ static void answer(struct address *host, int fd, const struct udp_endpoint *from
   struct address_answer a;
   char reply[QV_PLAIN_REPLY_MAX];
   size_t address_len = decode(question, len);
-  address_judge(host, question, address_len, &a);
+  address_judge(host, &(struct address_question){question, address_len, NULL, 0}, &a);
   reply_to(fd, from, reply, encode(&a, reply));
   log_decision(question, address_len, &a);
 }
@@ -159,7 +159,7 @@ static int looks_like_an_answer(const char *datagram, size_t len) {
   if (verdict != QV_TEMPORARY && status == status_of(position, verdict)) return 1;
   QV_REASONS(QV_X)
 #undef QV_X
-  return status >> 4 == 12; /* a default file: the position that stands for 10 */
+  return status >> 4 == 12 || status >> 4 == 9; /* the positions that stand for 10 */
 }
 
 /* Why a datagram is not answered, or NULL. A plain answer can be read as a plain
@@ -334,7 +334,7 @@ static void announce(const struct udp_endpoint *own, const char *dir) {
 }
 
 int main(int argc, char **argv) {
-  static const struct address_config config = {CONF_BREAK[0], CONF_PATRN, CONF_ALIAS, CONF_QMAILP, CONF_NOFILES};
+  struct address_config config = {CONF_BREAK[0], CONF_PATRN, CONF_ALIAS, CONF_QMAILP, CONF_NOFILES, NULL, NULL};
   struct udp_endpoint own;
   sigset_t unblocked;
   struct address *host;
@@ -346,6 +346,8 @@ int main(int argc, char **argv) {
   set_signals(&unblocked);
   if (!(dir = qmail_directory())) return EXIT_USAGE;
   if (chdir(dir) == -1) return say_errno("cannot enter the qmail directory ", dir), EXIT_TROUBLE;
+  config.qmail = dir;
+  config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");
   if ((fd = listen_on(&own, &code)) == -1) return code;
   announce(&own, dir);
   host = address_new(&config, note, NULL, sockbits_now_ms());

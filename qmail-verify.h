@@ -95,7 +95,33 @@ enum qv_verdict {
   X(23, HOME_STAT_TROUBLE,    "home-stat-trouble",    QV_TEMPORARY,  8, "a home directory from passwd could not be looked at") \
   X(24, IDENTITY_TROUBLE,     "identity-trouble",     QV_TEMPORARY, 15, "could not become the user whose home must be looked at") \
   X(25, CONTROL_TROUBLE,      "control-trouble",      QV_TEMPORARY,  1, "the control files cannot be read") \
-  X(26, RESOURCE_TROUBLE,     "resource-trouble",     QV_TEMPORARY,  1, "out of memory")
+  X(26, RESOURCE_TROUBLE,     "resource-trouble",     QV_TEMPORARY,  1, "out of memory") \
+  X(27, PROGRAM_ACCEPTS,      "program-accepts",      QV_VALID,     10, "the program lines of the dot-qmail file always accept") \
+  X(28, PROGRAM_DEFERS,       "program-defers",       QV_VALID,     10, "a program line of the dot-qmail file always makes qmail defer") \
+  X(29, PROGRAM_REFUSES,      "program-refuses",      QV_INVALID,   10, "a program line of the dot-qmail file always refuses") \
+  X(30, KEPT,                 "kept",                 QV_UNKNOWN,   10, "a line refuses, but one before it may have kept the mail") \
+  X(31, FASTFORWARD,          "fastforward",          QV_VALID,     10, "fastforward's database has the address") \
+  X(32, FASTFORWARD_ABSENT,   "fastforward-absent",   QV_INVALID,   10, "fastforward's database does not have the address") \
+  X(33, FASTFORWARD_TROUBLE,  "fastforward-trouble",  QV_TEMPORARY, 11, "fastforward's database, or a list in it, cannot be read") \
+  X(34, VPOPMAIL_USER,        "vpopmail-user",        QV_VALID,     10, "vpopmail has the user") \
+  X(35, VPOPMAIL_CATCHALL,    "vpopmail-catchall",    QV_VALID,     10, "vpopmail does not have the user, and hands the mail to its catch-all") \
+  X(36, VPOPMAIL_DELETE,      "vpopmail-delete",      QV_VALID,     10, "vpopmail does not have the user, and accepts and discards the mail") \
+  X(37, VPOPMAIL_NO_USER,     "vpopmail-no-user",     QV_INVALID,   10, "vpopmail does not have the user") \
+  X(38, VPOPMAIL_BOUNCE_FLAG, "vpopmail-bounce-flag", QV_INVALID,   10, "vpopmail's user has the flag that bounces all mail") \
+  X(39, VPOPMAIL_BAD_NAME,    "vpopmail-bad-name",    QV_INVALID,   10, "vpopmail refuses a character of the address") \
+  X(40, VPOPMAIL_TROUBLE,     "vpopmail-trouble",     QV_TEMPORARY, 11, "vpopmail's users cannot be read") \
+  X(41, VPOPMAIL_ELSEWHERE,   "vpopmail-elsewhere",   QV_UNKNOWN,   10, "vpopmail's users are not in files") \
+  X(42, VMAILMGR_USER,        "vmailmgr-user",        QV_VALID,     10, "vmailmgr has the user, or a default user") \
+  X(43, VMAILMGR_NO_USER,     "vmailmgr-no-user",     QV_INVALID,   10, "vmailmgr has neither the user nor a default user") \
+  X(44, VMAILMGR_TROUBLE,     "vmailmgr-trouble",     QV_TEMPORARY, 11, "vmailmgr's users cannot be read") \
+  X(45, EZMLM,                "ezmlm",                QV_VALID,     10, "an address of an ezmlm mailing list") \
+  X(46, EZMLM_LIST,           "ezmlm-list",           QV_VALID,     10, "an ezmlm list's own address, where ezmlm refuses the null sender") \
+  X(47, EZMLM_NULL_SENDER,    "ezmlm-null-sender",    QV_INVALID,   10, "the null sender to an ezmlm list's own address (policy refuse-null)") \
+  X(48, POLICY_OFF,           "policy-off",           QV_VALID,     15, "control/verifypolicy: valid without looking (off)") \
+  X(49, POLICY_OBSERVE,       "policy-observe",       QV_VALID,     15, "control/verifypolicy: would not have been accepted, but the domain is only observed (observe)") \
+  X(50, POLICY_REFUSE,        "policy-refuse",        QV_INVALID,   10, "control/verifypolicy: this program always refuses (refuse=)") \
+  X(51, POLICY_DELETE,        "policy-delete",        QV_INVALID,   10, "vpopmail would discard the mail: refused by control/verifypolicy (refuse-delete)") \
+  X(52, POLICY_FOLLOW,        "policy-follow",        QV_INVALID,   10, "every address it forwards to would be refused (policy follow)")
 /* clang-format on */
 
 enum qv_reason {

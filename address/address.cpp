@@ -7,26 +7,40 @@
 #include <cerrno>
 #include <cstring>
 #include <new>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "controls.h"
 #include "judge.h"
 #include "site_unix.h"
+#include "watch.h"
 
 struct address {
   address_settings settings;
+  controls_note note;
   site_unix host;
   controls files;
+  watch policy_file;
+  policy_table policy;
+  std::set<std::string> advised;  // domain and sentence of each advice that was given
 
-  address(const address_config &c, address_note *note, void *ctx)
-      : settings{c.break_char, static_cast<mode_t>(c.patrn), c.alias},
+  address(const address_config &c, address_note *to, void *ctx)
+      : settings{c.break_char, static_cast<mode_t>(c.patrn), c.alias, c.qmail,
+                 c.fastforward_cdb ? c.fastforward_cdb : ""},
+        note([to, ctx](const std::string &sentence) {
+          if (to) to(ctx, sentence.c_str());
+        }),
         host(c.qmailp, c.nofiles),
-        files(host, [note, ctx](const std::string &sentence) {
-          if (note) note(ctx, sentence.c_str());
-        }) {}
+        files(host, note),
+        policy_file(host, "verifypolicy") {}
 };
 
 namespace {
+
+// Domains for which an advice is remembered. Who asks for more of them hears some
+// of it again.
+constexpr size_t ADVISED_MAX = 10000;
 
 template <size_t N>
 void copy(char (&to)[N], const std::string &from) {
@@ -46,16 +60,40 @@ void fill(address_answer &out, const judgement &j) {
 
 // The newest control files answer; an invalid address stays invalid only where
 // every older state that may still be in force with qmail-send agrees.
-judgement judge_by_all(address &a, std::string_view addr) {
+judgement judge_by_all(address &a, const judge_question &question) {
   const auto &sets = a.files.in_force();
   if (sets.empty()) return judge_decided(QV_REASON_CONTROL_TROUBLE);
   judgement newest;
   for (const auto &tables : sets) {
-    judgement j = judge_address(a.host, a.settings, *tables, addr);
+    judgement j = judge_address(a.host, {a.settings, *tables, a.policy}, question);
     if (j.verdict() != QV_INVALID) return j;
     if (tables == sets.front()) newest = std::move(j);
   }
   return newest;
+}
+
+// What the operator should know of a domain is said once.
+void advise(address &a, const judgement &j) {
+  if (j.advice.empty() || a.advised.count(j.domain + '\0' + j.advice)) return;
+  if (a.advised.size() >= ADVISED_MAX) a.advised.clear();
+  a.advised.insert(j.domain + '\0' + j.advice);
+  a.note(j.domain + ": " + j.advice);
+}
+
+// What was read of control/verifypolicy comes into force. One that cannot be read
+// changes nothing; at the start it makes every domain one that is only observed.
+void take_policy(address &a, bool first) {
+  const control_text &file = a.policy_file.file();
+  std::vector<std::string> complaints;
+  if (file.look == Look::failed) {
+    complaints.push_back(std::string("control/verifypolicy cannot be read: ") + strerror(file.error) +
+                         (first ? "; until it can, every domain is only observed" : "; what was read before counts"));
+    if (first) a.policy = policy_table::unreadable();
+  } else {
+    a.policy = policy_table(file.text, complaints);
+    if (!first) a.note("control/verifypolicy has changed: taken over");
+  }
+  for (const std::string &complaint : complaints) a.note(complaint);
 }
 
 // Out of memory is a look that failed, whatever it was for.
@@ -76,22 +114,37 @@ struct address *address_new(const struct address_config *config, address_note *n
   guarded([&] {
     auto fresh = std::make_unique<address>(*config, note, ctx);
     fresh->files.start(now_ms);
+    if (fresh->policy_file.start(now_ms)) take_policy(*fresh, true);
     a = fresh.release();
   });
   return a;
 }
 
-void address_judge(struct address *a, const char *addr, size_t len, struct address_answer *answer) {
-  if (guarded([&] { fill(*answer, judge_by_all(*a, std::string_view(addr, len))); })) return;
+void address_judge(struct address *a, const struct address_question *question, struct address_answer *answer) {
+  const bool judged = guarded([&] {
+    judge_question q{{question->address, question->len}, std::nullopt};
+    if (question->sender) q.sender = std::string_view(question->sender, question->sender_len);
+    const judgement j = judge_by_all(*a, q);
+    fill(*answer, j);
+    advise(*a, j);
+  });
+  if (judged) return;
   fill(*answer, judge_decided(QV_REASON_RESOURCE_TROUBLE, {}, ENOMEM));
 }
 
 void address_tick(struct address *a, long long now_ms) {
   guarded([&] { a->files.tick(now_ms); });
+  guarded([&] {
+    if (a->policy_file.tick(now_ms)) take_policy(*a, false);
+  });
 }
 
 void address_hangup(struct address *a, long long now_ms) {
   guarded([&] { a->files.hangup(now_ms); });
+  guarded([&] {
+    a->advised.clear();
+    if (a->policy_file.hangup(now_ms)) take_policy(*a, false);
+  });
 }
 
 void address_free(struct address *a) { delete a; }

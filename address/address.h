@@ -25,6 +25,8 @@ struct address_config {
   const char *alias;    /* conf-users, line 1 */
   const char *qmailp;   /* conf-users, line 5 */
   const char *nofiles;  /* conf-groups, line 2 */
+  const char *qmail;    /* the qmail directory, in which the programs of dot-qmail files are looked for */
+  const char *fastforward_cdb; /* VERIFY_FASTFORWARDCDB: a hint, see qmail-verify(8); NULL: none */
 };
 
 /* A sentence for the operator's log, without a newline. Lives during the call. */
@@ -47,9 +49,16 @@ struct address_answer {
    NULL: out of memory. */
 struct address *address_new(const struct address_config *config, address_note *note, void *ctx, long long now_ms);
 
-/* Judges address (len bytes, none of them NUL). Never fails: what goes wrong is
-   a verdict of QV_TEMPORARY. */
-void address_judge(struct address *a, const char *address, size_t len, struct address_answer *answer);
+/* A question. Everything in it lives during the call. */
+struct address_question {
+  const char *address; /* len bytes, none of them NUL */
+  size_t len;
+  const char *sender; /* the envelope sender, sender_len bytes; NULL: not known */
+  size_t sender_len;
+};
+
+/* Judges the address. Never fails: what goes wrong is a verdict of QV_TEMPORARY. */
+void address_judge(struct address *a, const struct address_question *question, struct address_answer *answer);
 
 /* To be called about once a second: notices changed control files. */
 void address_tick(struct address *a, long long now_ms);

@@ -3,10 +3,14 @@
 #include "asuser.h"
 
 #include <cerrno>
+#include <cstring>
+#include <dirent.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <memory>
 
 #include "qmail-verify.h"
 #include "qmail/fd.h"
@@ -81,6 +85,30 @@ class visit final : public site_visit {
     file = {};
     file.mode = st.st_mode;
     return S_ISREG(st.st_mode) && !(st.st_mode & S_IWOTH) ? slurp(fd.get(), file) : 0;
+  }
+
+  int open_data(const std::string &path, unique_fd &fd) override {
+    fd.reset(openat(home_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    struct stat st;
+    if (!fd || fstat(fd.get(), &st) == -1) return errno;
+    if (S_ISREG(st.st_mode)) return 0;
+    fd.reset();
+    return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+  }
+
+  bool runnable(const std::string &path) override {
+    struct stat st;
+    return fstatat(home_.get(), path.c_str(), &st, 0) == 0 && S_ISREG(st.st_mode) &&
+           faccessat(home_.get(), path.c_str(), X_OK, AT_EACCESS) == 0;
+  }
+
+  bool bare(const std::string &dir) override {
+    const std::unique_ptr<DIR, int (*)(DIR *)> entries(opendir(dir.c_str()), closedir);
+    if (!entries) return errno == ENOENT;
+    errno = 0;
+    while (const dirent *entry = readdir(entries.get()))
+      if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) return false;
+    return errno == 0;
   }
 
  private:

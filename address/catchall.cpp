@@ -4,21 +4,83 @@
 
 #include <string_view>
 
+#include "program.h"
 #include "qmail/text.h"
 
-qv_reason catchall_read(const dotqmail_result &found) {
-  std::string_view text = found.file.content;
-  if (found.file.too_large) return QV_REASON_DOTQMAIL_LARGE;
-  if (text.empty()) return QV_REASON_DOTQMAIL_EMPTY;
-  bool forward_only = found.forward_only;
-  for (bool first = true; !text.empty(); first = false) {
-    const std::string_view line = text_line(text);
-    const char kind = line.empty() ? '\0' : line.front();
-    if (first && kind == '\0') return QV_REASON_DOTQMAIL_BLANK;
-    if (line == "+list") forward_only = true;
-    if (kind != '.' && kind != '/' && kind != '|') continue;
-    if (forward_only) return QV_REASON_DOTQMAIL_XBIT;
-    if (kind == '|') return QV_REASON_PROGRAM;
+namespace {
+
+class reading {
+ public:
+  explicit reading(const delivery &d) : d_(d), forward_only_(d.found.forward_only) {}
+
+  catchall_result file(std::string_view text) {
+    for (bool first = true; !text.empty(); first = false) {
+      // qmail-local has the line as a C string
+      std::string_view line = text_line(text);
+      line = line.substr(0, line.find('\0'));
+      if (first && line.empty()) return {outcome_of(QV_REASON_DOTQMAIL_BLANK), {}};
+      if (decides(line)) return {said_, {}};
+    }
+    return end();
   }
-  return QV_REASON_DOTQMAIL;
+
+ private:
+  // True where no later line counts; said_ is what comes of it.
+  bool decides(std::string_view line) {
+    switch (line.empty() ? '#' : line.front()) {
+      case '#': return false;
+      case '.':
+      case '/': return mailbox();
+      case '|': return program(line.substr(1));
+      case '+':
+        if (line == "+list") forward_only_ = true;
+        return false;
+      case '&': line.remove_prefix(1); [[fallthrough]];
+      default: forwards_.emplace_back(line); return false;
+    }
+  }
+
+  bool stop(outcome o) {
+    said_ = std::move(o);
+    return true;
+  }
+
+  bool mailbox() {
+    if (forward_only_) return stop(outcome_of(QV_REASON_DOTQMAIL_XBIT));
+    kept_ = true;
+    return false;
+  }
+
+  bool program(std::string_view line) {
+    if (forward_only_) return stop(outcome_of(QV_REASON_DOTQMAIL_XBIT));
+    outcome o = program_read(d_, line);
+    if (o.verdict() == QV_INVALID && kept_) return stop(outcome_of(QV_REASON_KEPT));
+    if (o.verdict() != QV_VALID || !o.goes_on) return stop(std::move(o));
+    kept_ = kept_ || o.kept;
+    if (said_.reason == QV_REASON_NONE || said_.reason == QV_REASON_PROGRAM_ACCEPTS) said_ = std::move(o);
+    return false;
+  }
+
+  catchall_result end() {
+    const bool told = said_.reason != QV_REASON_NONE;
+    if (told && said_.reason != QV_REASON_PROGRAM_ACCEPTS) return {said_, {}};
+    if (kept_) return {outcome_of(QV_REASON_DOTQMAIL), {}};
+    if (!forwards_.empty()) return {outcome_of(QV_REASON_DOTQMAIL), std::move(forwards_)};
+    return {outcome_of(told ? said_.reason : QV_REASON_DOTQMAIL), {}};
+  }
+
+  const delivery &d_;
+  bool forward_only_;
+  bool kept_ = false;
+  outcome said_ = outcome_of(QV_REASON_NONE);
+  std::vector<std::string> forwards_;
+};
+
+}  // namespace
+
+catchall_result catchall_read(const delivery &d) {
+  const site_dotqmail &file = d.found.file;
+  if (file.too_large) return {outcome_of(QV_REASON_DOTQMAIL_LARGE), {}};
+  if (file.content.empty()) return {outcome_of(QV_REASON_DOTQMAIL_EMPTY), {}};
+  return reading(d).file(file.content);
 }

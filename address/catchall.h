@@ -1,15 +1,22 @@
 // catchall.h - what does the dot-qmail file that decided say?
 //
 // Reads its lines in qmail-local's order and judges without running anything.
-// Programs decide at delivery time: a file that has one is unknown.
+// A refusal counts only where nothing before it may have kept the mail.
 
 #ifndef ADDRESS_CATCHALL_H
 #define ADDRESS_CATCHALL_H
 
-#include "dotqmail.h"
-#include "qmail-verify.h"
+#include <string>
+#include <vector>
 
-// The reason for what dotqmail_find found (its reason is NONE).
-qv_reason catchall_read(const dotqmail_result &found);
+#include "delivery.h"
+
+struct catchall_result {
+  outcome says;                       // reason, error, about, advice count
+  std::vector<std::string> forwards;  // where nothing but forwards is delivered: to whom; else empty
+};
+
+// Judges d.found (whose reason is NONE).
+catchall_result catchall_read(const delivery &d);
 
 #endif

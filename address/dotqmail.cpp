@@ -42,6 +42,7 @@ bool search(site_visit &visit, mode_t patrn, const controlling_user &user, dotqm
     if (i > 0 && safe[i - 1] != '-') continue;
     if (!decides(visit, patrn, stem + safe.substr(0, i) + "default", r)) continue;
     r.by_default = true;
+    r.default_at = i;
     return true;
   }
   return false;

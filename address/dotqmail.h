@@ -20,6 +20,7 @@ struct dotqmail_result {
   int error = 0;
   std::string name;            // relative to the home; empty where the home itself decided
   bool by_default = false;     // a -default file
+  size_t default_at = 0;       // by_default: where in the extension its end begins that "default" stands for
   bool forward_only = false;   // the x bit is set: forwards only
   site_dotqmail file;
 };

@@ -1,10 +1,14 @@
 // judge.cpp - see judge.h. One step after the other, each of which may decide:
-// route, controlling user, identity and home, dot-qmail, what it says.
+// route, policy, controlling user, identity and home, dot-qmail, what it says.
 
 #include "judge.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "catchall.h"
 #include "dotqmail.h"
+#include "qmail/text.h"
 
 judgement judge_decided(qv_reason reason, std::string about, int error) {
   judgement j;
@@ -17,6 +21,10 @@ judgement judge_decided(qv_reason reason, std::string about, int error) {
 
 namespace {
 
+// Bounds for the policy word "follow": forwards of forwards, and addresses judged
+// for one question.
+constexpr size_t FOLLOW_DEPTH = 8, FOLLOW_ADDRESSES = 64;
+
 std::string below(const std::string &home, const std::string &name) { return name.empty() ? home : home + "/" + name; }
 
 // The position that 1.32 gave where a file decided: 9 wherever the dash is
@@ -26,47 +34,104 @@ unsigned file_position(const dotqmail_result &found, const controlling_user &use
   return found.by_default ? 12 : 10;
 }
 
-// qmail-local, from its arguments to the lines of the file.
-judgement judge_delivery(site_visit &visit, const address_settings &settings, const controlling_user &user) {
-  if (user.home.empty() || user.home.front() != '/') return judge_decided(QV_REASON_HOME_NOT_ABSOLUTE, user.home);
-  if (int error = visit.enter(user.home)) return judge_decided(QV_REASON_HOME_UNREACHABLE, user.home, error);
+class judging {
+ public:
+  judging(site &host, const judge_rules &rules) : host_(host), rules_(rules) {}
 
-  const dotqmail_result found = dotqmail_find(visit, settings, user);
-  if (found.reason == QV_REASON_NO_MAILBOX)
-    return judge_decided(user.dash.empty() ? QV_REASON_DEFAULT_DELIVERY : QV_REASON_NO_MAILBOX, user.home);
-  qv_reason reason = found.reason;
-  if (reason == QV_REASON_NONE) reason = catchall_read(found);
-  judgement j = judge_decided(reason, below(user.home, found.name), found.error);
-  if (!found.name.empty() && j.verdict() != QV_TEMPORARY) j.position = file_position(found, user);
-  return j;
-}
+  judgement address(const judge_question &question) {
+    if (question.address.size() > QV_ADDRESS_MAX) return judge_decided(QV_REASON_TOO_LONG);
+    const route where = route_find(rules_.tables, question.address);
+    if (where.kind == route::Kind::remote) return judge_decided(QV_REASON_REMOTE, where.domain);
+    if (where.kind == route::Kind::exception) return judge_decided(QV_REASON_EXCEPTION, where.domain);
 
-// qmail-lspawn's spawn(), once the user is known.
-judgement judge_user(site &host, const address_settings &settings, const controlling_user &user) {
-  // prot_gid comes before prot_uid and the test for root; -1 cannot be had as a group
-  const bool gid_fails = user.gid == static_cast<gid_t>(-1);
-  if (user.uid == 0 && !gid_fails) return judge_decided(QV_REASON_ROOT);
-  int error = 0;
-  auto visit = host.become(user.uid, user.gid, error);
-  if (!visit) return judge_decided(QV_REASON_IDENTITY_TROUBLE, user.home, error);
-  return judge_delivery(*visit, settings, user);
-}
+    const policy_words &policy = rules_.policy.find(where.domain);
+    judgement j = policy.off ? judge_decided(QV_REASON_POLICY_OFF) : local(question, where, policy);
+    j.domain = where.domain;
+    return policy.observe ? observed(std::move(j)) : j;
+  }
+
+ private:
+  // What would not have been accepted is, and says so.
+  static judgement observed(judgement j) {
+    if (j.verdict() != QV_INVALID && j.verdict() != QV_TEMPORARY) return j;
+    judgement o = judge_decided(QV_REASON_POLICY_OBSERVE, qv_reason_name(j.reason), j.error);
+    if (!j.about.empty()) o.about += " " + j.about;
+    o.user = std::move(j.user);
+    o.domain = std::move(j.domain);
+    o.advice = std::move(j.advice);
+    return o;
+  }
+
+  judgement local(const judge_question &question, const route &where, const policy_words &policy) {
+    if (where.local.empty()) return judge_decided(QV_REASON_EMPTY_LOCAL);
+    const user_result who = user_find(host_, rules_.settings, where.local);
+    if (who.reason != QV_REASON_NONE) return judge_decided(who.reason, who.about, who.error);
+
+    std::vector<std::string> forwards;
+    judgement j = user(question, where, policy, who.user, forwards);
+    j.user = who.user.name;
+    if (policy.follow && !forwards.empty()) follow(question.address, forwards, j);
+    return j;
+  }
+
+  // qmail-lspawn's spawn(), once the user is known. The identity is given up at
+  // its end.
+  judgement user(const judge_question &question, const route &where, const policy_words &policy,
+                 const controlling_user &user, std::vector<std::string> &forwards) {
+    // prot_gid comes before prot_uid and the test for root; -1 cannot be had as a group
+    const bool gid_fails = user.gid == static_cast<gid_t>(-1);
+    if (user.uid == 0 && !gid_fails) return judge_decided(QV_REASON_ROOT);
+    int error = 0;
+    auto visit = host_.become(user.uid, user.gid, error);
+    if (!visit) return judge_decided(QV_REASON_IDENTITY_TROUBLE, user.home, error);
+
+    // qmail-local, from its arguments to the lines of the file
+    if (user.home.empty() || user.home.front() != '/') return judge_decided(QV_REASON_HOME_NOT_ABSOLUTE, user.home);
+    if ((error = visit->enter(user.home))) return judge_decided(QV_REASON_HOME_UNREACHABLE, user.home, error);
+    const dotqmail_result found = dotqmail_find(*visit, rules_.settings, user);
+    if (found.reason == QV_REASON_NO_MAILBOX)
+      return judge_decided(user.dash.empty() ? QV_REASON_DEFAULT_DELIVERY : QV_REASON_NO_MAILBOX, user.home);
+    if (found.reason != QV_REASON_NONE) return file_says(found, user, outcome_of(found.reason, {}, found.error));
+    catchall_result says = catchall_read(
+        {host_, *visit, rules_.settings, policy, user, found, where.local, where.domain, question.sender});
+    forwards = std::move(says.forwards);
+    return file_says(found, user, std::move(says.says));
+  }
+
+  static judgement file_says(const dotqmail_result &found, const controlling_user &user, outcome says) {
+    std::string about = says.about.empty() ? below(user.home, found.name) : std::move(says.about);
+    judgement j = judge_decided(says.reason, std::move(about), says.error);
+    j.advice = std::move(says.advice);
+    if (!found.name.empty() && j.verdict() != QV_TEMPORARY) j.position = file_position(found, user);
+    return j;
+  }
+
+  // The policy word "follow": an address that is only forwarded is refused where
+  // each address that it is forwarded to surely is.
+  void follow(std::string_view address, const std::vector<std::string> &forwards, judgement &j) {
+    if (trail_.size() == FOLLOW_DEPTH) return;
+    trail_.push_back(text_lower(address));
+    const bool refused = std::all_of(forwards.begin(), forwards.end(), [&](auto &to) { return surely_refused(to); });
+    trail_.pop_back();
+    if (!refused) return;
+    j.about += " &" + forwards.front();
+    j.reason = QV_REASON_POLICY_FOLLOW;
+  }
+
+  bool surely_refused(const std::string &to) {
+    if (std::find(trail_.begin(), trail_.end(), text_lower(to)) != trail_.end()) return false;
+    if (++followed_ > FOLLOW_ADDRESSES) return false;
+    return address({to, std::nullopt}).verdict() == QV_INVALID;
+  }
+
+  site &host_;
+  const judge_rules &rules_;
+  std::vector<std::string> trail_;
+  size_t followed_ = 0;
+};
 
 }  // namespace
 
-judgement judge_address(site &host, const address_settings &settings, const route_tables &tables,
-                        std::string_view address) {
-  if (address.size() > QV_ADDRESS_MAX) return judge_decided(QV_REASON_TOO_LONG);
-
-  const route where = route_find(tables, address);
-  if (where.kind == route::Kind::remote) return judge_decided(QV_REASON_REMOTE, where.domain);
-  if (where.kind == route::Kind::exception) return judge_decided(QV_REASON_EXCEPTION, where.domain);
-  if (where.local.empty()) return judge_decided(QV_REASON_EMPTY_LOCAL);
-
-  const user_result who = user_find(host, settings, where.local);
-  if (who.reason != QV_REASON_NONE) return judge_decided(who.reason, who.about, who.error);
-
-  judgement j = judge_user(host, settings, who.user);
-  j.user = who.user.name;
-  return j;
+judgement judge_address(site &host, const judge_rules &rules, const judge_question &question) {
+  return judging(host, rules).address(question);
 }

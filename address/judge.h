@@ -3,9 +3,11 @@
 #ifndef ADDRESS_JUDGE_H
 #define ADDRESS_JUDGE_H
 
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "policy.h"
 #include "qmail-verify.h"
 #include "route.h"
 #include "site.h"
@@ -17,6 +19,8 @@ struct judgement {
   int error = 0;          // errno of a look that failed
   std::string user;       // the controlling user; empty where none was found
   std::string about;      // the file, directory or name that decided; may be empty
+  std::string domain;     // of the address, after percenthack and envnoathost; empty where it was not looked at
+  std::string advice;     // what the operator should know, told once a domain; may be empty
 
   qv_verdict verdict() const { return qv_reason_verdict(reason); }
 };
@@ -24,8 +28,19 @@ struct judgement {
 // A judgement for this reason, with its position. Allocates nothing without about.
 judgement judge_decided(qv_reason reason, std::string about = {}, int error = 0);
 
-// Judges an address (any bytes but NUL) by these tables on this host.
-judgement judge_address(site &host, const address_settings &settings, const route_tables &tables,
-                        std::string_view address);
+// By what an address is judged.
+struct judge_rules {
+  const address_settings &settings;
+  const route_tables &tables;
+  const policy_table &policy;
+};
+
+struct judge_question {
+  std::string_view address;                // any bytes but NUL
+  std::optional<std::string_view> sender;  // the envelope sender; nullopt: not known
+};
+
+// Judges an address on this host.
+judgement judge_address(site &host, const judge_rules &rules, const judge_question &question);
 
 #endif

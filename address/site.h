@@ -15,6 +15,7 @@
 
 #include "qmail/cdb.h"
 #include "qmail/control.h"
+#include "qmail/fd.h"
 #include "qmail/look.h"
 
 // What passwd says of a user (the fields that qmail-getpw uses).
@@ -59,6 +60,13 @@ class site_visit {
   // Opens name (relative to the home) for reading, without waiting for anything,
   // as qmail-local's open_read does, and reads it. 0, or errno.
   virtual int open(const std::string &name, site_dotqmail &file) = 0;
+  // Opens what a program would read: a regular file (else EISDIR or EINVAL), its
+  // path absolute or relative to the home. 0, or errno.
+  virtual int open_data(const std::string &path, unique_fd &fd) = 0;
+  // Is there a program at this path (as above) that the user may run?
+  virtual bool runnable(const std::string &path) = 0;
+  // Is this directory (absolute) certainly without any file, or not there at all?
+  virtual bool bare(const std::string &dir) = 0;
 };
 
 class site {

@@ -75,6 +75,7 @@ std::optional<user_result> from_cdb(site &host, std::string_view local) {
     if (look == Look::absent) continue;
     user_result r;
     if (!parse_record(record, exact ? std::string_view() : local.substr(len - 1), r.user)) return broken(EINVAL);
+    r.user.key = key.substr(0, len);
     return r;
   }
   return std::nullopt;
@@ -98,13 +99,13 @@ user_result from_passwd(site &host, const address_settings &settings, std::strin
     if (look == Look::absent || owner != entry.uid) continue;
     const bool extended = len < local.size();
     r.user = {entry.name, entry.uid, entry.gid, entry.home, extended ? "-" : "",
-              std::string(extended ? local.substr(len + 1) : std::string_view())};
+              std::string(extended ? local.substr(len + 1) : std::string_view()), {}};
     return r;
   }
   Look look = host.passwd(settings.alias, entry, error);
   if (look == Look::failed) return trouble(QV_REASON_PASSWD_TROUBLE, error, settings.alias);
   if (look == Look::absent) return trouble(QV_REASON_NO_ALIAS_USER, 0, settings.alias);
-  r.user = {entry.name, entry.uid, entry.gid, entry.home, "-", std::string(local)};
+  r.user = {entry.name, entry.uid, entry.gid, entry.home, "-", std::string(local), {}};
   return r;
 }
 

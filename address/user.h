@@ -18,6 +18,8 @@ struct address_settings {
   char break_char = '-';      // conf-break
   mode_t patrn = 002;         // conf-patrn
   std::string alias = "alias";  // conf-users, line 1
+  std::string qmail = "/var/qmail";  // the qmail directory (conf-qmail), in which bin is
+  std::string fastforward_cdb;  // VERIFY_FASTFORWARDCDB, or empty
 };
 
 // What qmail-lspawn gives to qmail-local.
@@ -28,6 +30,7 @@ struct controlling_user {
   std::string home;
   std::string dash;
   std::string ext;
+  std::string key;  // the users/cdb key that matched; empty where passwd decided
 };
 
 struct user_result {

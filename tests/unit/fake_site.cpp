@@ -3,6 +3,7 @@
 #include "fake_site.h"
 
 #include <cstdint>
+#include <cstdlib>
 
 #include "qmail/text.h"
 
@@ -48,6 +49,23 @@ class fake_visit final : public site_visit {
     return 0;
   }
 
+  int open_data(const std::string &path, unique_fd &fd) override {
+    const std::string full = path.empty() || path[0] != '/' ? home_ + "/" + path : path;
+    host_.log.push_back(who_ + full);
+    auto it = host_.data.find(full);
+    if (it == host_.data.end()) return ENOENT;
+    if (it->second.error) return it->second.error;
+    fd = fake_fd(it->second.content);
+    return 0;
+  }
+
+  bool runnable(const std::string &path) override { return host_.programs.count(path) > 0; }
+
+  bool bare(const std::string &dir) override {
+    const auto it = host_.programs.lower_bound(dir + "/");
+    return it == host_.programs.end() || it->compare(0, dir.size() + 1, dir + "/") != 0;
+  }
+
  private:
   fake_site &host_;
   std::string who_, home_;
@@ -61,6 +79,14 @@ std::unique_ptr<site_visit> fake_site::become(uid_t uid, gid_t gid, int &error) 
     return nullptr;
   }
   return std::make_unique<fake_visit>(*this, uid, gid);
+}
+
+unique_fd fake_fd(const std::string &content) {
+  unique_fd fd(memfd_create("fake", MFD_CLOEXEC));
+  if (write(fd.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
+      lseek(fd.get(), 0, SEEK_SET) != 0)
+    abort();
+  return fd;
 }
 
 std::string fake_cdb(const std::vector<std::pair<std::string, std::string>> &records) {

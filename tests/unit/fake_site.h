@@ -21,6 +21,9 @@
 // The bytes of a cdb with these records, in order.
 std::string fake_cdb(const std::vector<std::pair<std::string, std::string>> &records);
 
+// A descriptor open for reading on these bytes.
+unique_fd fake_fd(const std::string &content);
+
 // A users/assign text as qmail-newu compiles it.
 std::string fake_users_cdb(const std::string &assign);
 
@@ -42,6 +45,8 @@ class fake_site final : public site {
   std::map<std::string, int> home_errors;             // home -> errno of entering it
   std::map<std::string, mode_t> home_modes;           // home -> mode (default 0755)
   std::set<uid_t> unbecomable;
+  std::map<std::string, fake_file> data;              // path as opened -> what a program would read, or error
+  std::set<std::string> programs;                     // full paths that may be run
   std::string cdb_bytes;
   int cdb_error = ENOENT;                             // 0: cdb_bytes
   long stamp = 0;                                     // changes with touch()
@@ -85,9 +90,7 @@ class fake_site final : public site {
   Look users_cdb(cdb &db, int &error) override {
     error = cdb_error;
     if (error) return error == ENOENT ? Look::absent : Look::failed;
-    unique_fd fd(memfd_create("cdb", MFD_CLOEXEC));
-    if (write(fd.get(), cdb_bytes.data(), cdb_bytes.size()) != static_cast<ssize_t>(cdb_bytes.size())) return Look::failed;
-    db.adopt(std::move(fd));
+    db.adopt(fake_fd(cdb_bytes));
     return Look::found;
   }
   Look passwd(const std::string &name, site_passwd &entry, int &error) override {

@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 
-#include "address/catchall.h"
 #include "fake_site.h"
 
 namespace {
@@ -25,13 +24,14 @@ class Judge : public testing::Test {
 
   // "reason position user", the user left out where there is none
   std::string judge(const std::string &address) {
-    last = judge_address(host, settings, tables, address);
+    last = judge_address(host, {settings, tables, policy}, {address, std::nullopt});
     return qv_reason_name(last.reason) + std::string(" ") + std::to_string(last.position) +
            (last.user.empty() ? "" : " " + last.user);
   }
 
   fake_site host;
   route_tables tables;
+  policy_table policy;
   address_settings settings;
   judgement last;
 };

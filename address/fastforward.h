@@ -1,0 +1,23 @@
+// fastforward.h - a line that runs fastforward: does its database have the address?
+//
+// Follows fastforward 0.51 (fastforward.c, and its manual page) with all options.
+// Reads the database and the lists in it as the controlling user; a relative path
+// starts at the home. A database that is missing or damaged is fastforward's exit
+// 111: temporary.
+
+#ifndef ADDRESS_FASTFORWARD_H
+#define ADDRESS_FASTFORWARD_H
+
+#include <string>
+
+#include "delivery.h"
+#include "shell.h"
+
+// The words of the line, the first of which is fastforward.
+outcome fastforward_read(const delivery &d, const shell_command &command);
+
+// VERIFY_FASTFORWARDCDB, for a line that cannot be read but names fastforward: is
+// the address in this database, as $DEFAULT@$HOST (or $EXT@$HOST) or as $RECIPIENT?
+outcome fastforward_hint(const delivery &d, const std::string &cdb_path);
+
+#endif

@@ -1,0 +1,29 @@
+// vpopmail.h - a line that runs vdelivermail: does vpopmail have the user?
+//
+// Follows vdelivermail of vpopmail 5.4 and 5.6 with the cdb module. Reads
+// vpasswd.cdb (or, where that is missing, vpasswd) of the mail domain's own
+// record in users/cdb as the controlling user, and no directory. What is in a
+// record is never logged: it holds password hashes.
+
+#ifndef ADDRESS_VPOPMAIL_H
+#define ADDRESS_VPOPMAIL_H
+
+#include <string_view>
+
+#include "delivery.h"
+#include "shell.h"
+
+// The words of the line, the first of which is vdelivermail.
+outcome vpopmail_read(const delivery &d, const shell_command &command);
+
+// The record of a user, the part that decides (public for its fuzz target).
+struct vpopmail_record {
+  bool complete = false;  // has as many fields as vdelivermail needs
+  bool bounces = false;   // the flag BOUNCE_MAIL (0x10) is set
+  bool has_directory = false;
+};
+
+// data: a value of vpasswd.cdb: crypt:uid:gid:gecos:dir:quota[:clear]
+vpopmail_record vpopmail_parse(std::string_view data);
+
+#endif

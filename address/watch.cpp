@@ -1,0 +1,33 @@
+// watch.cpp - see watch.h.
+
+#include "watch.h"
+
+bool watch::start(long long now_ms) {
+  hangup(now_ms);
+  return true;
+}
+
+bool watch::hangup(long long now_ms) {
+  seen_ = host_.control_stamp(name_);
+  seen_ms_ = now_ms;
+  return read();
+}
+
+bool watch::tick(long long now_ms) {
+  const site_stamp now = host_.control_stamp(name_);
+  if (!(now == seen_)) {
+    seen_ = now;
+    seen_ms_ = now_ms;
+    settled_ = false;
+  }
+  return !settled_ && now_ms - seen_ms_ >= STAND_MS && read();
+}
+
+// Settled only where the file did not change while it was read, and could be.
+bool watch::read() {
+  control_text fresh = host_.control(name_);
+  settled_ = fresh.look != Look::failed && host_.control_stamp(name_) == seen_;
+  if (fresh.look == file_.look && fresh.error == file_.error && fresh.text == file_.text) return false;
+  file_ = std::move(fresh);
+  return true;
+}
