@@ -68,6 +68,8 @@ def lay_out_qmail(site, work):
         if os.path.isdir(site + '/' + folder):
             for name in os.listdir(site + '/' + folder):
                 copy(f'{site}/{folder}/{name}', f'{qmail}/{folder}/{name}')
+    if os.path.exists(site + '/verifypolicy'):
+        copy(site + '/verifypolicy', qmail + '/control/verifypolicy')
     os.makedirs('/var/qmail', exist_ok=True)
     run('mount', '--bind', qmail, '/var/qmail')
 
@@ -110,10 +112,16 @@ def lay_out(site, work):
         make(*(unescape(field) for field in line.split('\t')))
 
 
-def start(daemon, log):
+def environment(site):
+    """What the daemon is started with: the site's own variables are verify.env."""
+    own = lines(site + '/verify.env') if os.path.exists(site + '/verify.env') else []
+    return {'PATH': '/usr/bin:/bin', 'LISTEN': f'127.0.0.1:{PORT}', **dict(line.split('=', 1) for line in own)}
+
+
+def start(daemon, site, log):
     """Started and listening, or an exception with what it logged."""
     process = subprocess.Popen([daemon], cwd='/', stdin=subprocess.DEVNULL, stderr=log,
-                               env={'PATH': '/usr/bin:/bin', 'LISTEN': f'127.0.0.1:{PORT}'})
+                               env=environment(site))
     with open(log.name, 'rb') as f:
         while b'Listening' not in f.read():
             f.seek(0)
@@ -149,7 +157,7 @@ def judge(daemon, site, work):
     lay_out(site, work)
     addresses = [unescape(row[0]) for row in rows(site)]
     with open(work + '/log', 'wb') as log, open(work + '/log', 'rb') as reader:
-        process = start(daemon, log)
+        process = start(daemon, site, log)
         for at in range(0, len(addresses), 200):
             for answer, line in ask(addresses[at:at + 200], process, reader):
                 print(json.dumps([answer, line]))
