@@ -37,6 +37,11 @@ Look cdb::open(const char *path, int &error) {
 
 bool cdb::read(char *buf, size_t len, unsigned long long pos, int &error) const {
   while (len > 0) {
+    if (reads_left_ == 0) {
+      error = EFBIG;
+      return false;
+    }
+    --reads_left_;
     ssize_t n = pread(fd_.get(), buf, len, static_cast<off_t>(pos));
     if (n == -1 && errno == EINTR) continue;
     if (n <= 0) {

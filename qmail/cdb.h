@@ -19,12 +19,16 @@ class cdb {
   Look open(const char *path, int &error);
   // Takes over a descriptor that is open for reading.
   void adopt(unique_fd fd) { fd_ = std::move(fd); }
+  // From now on at most this many reads; a look-up that needs more fails with
+  // EFBIG. For a file made by somebody who may want it to be read for ever.
+  void bound(uint64_t reads) { reads_left_ = reads; }
 
   // Is there a record with this key? Its data is not read (cdb_seek alone).
   Look has(std::string_view key, int &error) const;
 
   // The data of the first record with this key. failed: a read failed or the
-  // file is damaged where it was read (error is then EIO or as pread(2) has it).
+  // file is damaged where it was read (error is then EIO or as pread(2) has it),
+  // or the record is larger than 1 MiB (EFBIG).
   Look find(std::string_view key, std::string &data, int &error) const;
 
  private:
@@ -36,6 +40,7 @@ class cdb {
   Look match(std::string_view key, unsigned long long pos, int &error) const;
   Look seek(std::string_view key, place &at, int &error) const;
   unique_fd fd_;
+  mutable uint64_t reads_left_ = UINT64_MAX;
 };
 
 #endif
