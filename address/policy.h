@@ -9,9 +9,10 @@
 #ifndef ADDRESS_POLICY_H
 #define ADDRESS_POLICY_H
 
+#include <functional>
+#include <map>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 // What a line says.
@@ -44,7 +45,7 @@ class policy_table {
   const policy_words &find(std::string_view domain) const;
 
  private:
-  std::unordered_map<std::string, policy_words> entries_;  // by domain in lower case
+  std::map<std::string, policy_words, std::less<>> entries_;  // by domain in lower case
 };
 
 #endif
