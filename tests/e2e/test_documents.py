@@ -5,16 +5,19 @@ files, replies, log lines and the tree is taken from their text and from the
 sources, and compared. A failure says what to write where.
 """
 import datetime
+import os
 import pathlib
 import re
 import shutil
 import subprocess
+import typing
 
 import pytest
+from qmailhost import Host, newu
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DAEMON, SMTPD = 'qmail-verify.8', 'qmail-smtpd.8'
-PACKET, CLIENT = 'qmail-verify-packet.5', 'verifyrcpt.3'
+PACKET, CLIENT, POLICY = 'qmail-verify-packet.5', 'verifyrcpt.3', 'qmail-verifypolicy.5'
 
 
 # ---- the tree
@@ -122,7 +125,7 @@ def same(what, where, written, read):
     assert not stale, f'{where} has {what} {", ".join(stale)}, which no source has: take it out'
 
 
-@pytest.mark.parametrize('name', ['README', 'CHANGES', 'LICENSE', *(f'man/{p}' for p in (DAEMON, SMTPD, PACKET, CLIENT))])
+@pytest.mark.parametrize('name', ['README', 'CHANGES', 'LICENSE', *(f'man/{p}' for p in (DAEMON, SMTPD, PACKET, CLIENT, POLICY))])
 def test_it_is_there(name):
     assert len(text(name)) > 200, f'{name} says nothing: write it'
 
@@ -240,11 +243,14 @@ def test_positions():
     written = {}
     for position, result in re.findall(r'^\.It (\d+) Ta (0|1|0 or 1) Ta ', section(PACKET, 'ANSWER'), re.M):
         written[int(position)] = set(result.split(' or '))
-    read = {9: {'0'}, 12: {'0'}}  # instead of 10: judge.cpp, file_position
-    assert 'return found.by_default ? 12 : 10;' in text('address/judge.cpp')
+    read = {}
     for _, _, verdict, position in reasons():
         if verdict != 'temporary':
             read.setdefault(position, set()).add('1' if verdict == 'invalid' else '0')
+    assert 'return found.by_default ? 12 : 10;' in text('address/judge.cpp')
+    assert 'if (user.dash.empty()) return 9;' in text('address/judge.cpp')
+    for position in (9, 12):  # instead of 10: judge.cpp, file_position
+        read[position] = read.get(position, set()) | read[10]
     assert written == read, f'man/{PACKET}, ANSWER: the positions that can be sent, with their results, are {read}'
 
 
@@ -300,6 +306,7 @@ def documented_files(name):
 def test_control_files_of_the_daemon():
     names = re.search(r'CONTROL_NAMES = \{(.*?)\}', text('address/controls.h'), re.S)[1]
     read = set(re.findall(r'"(\w+)"', names)) | control_files('qmail-verify.c', *production('address/*', 'qmail/*'))
+    read |= set(re.findall(r'_file\(host, "(\w+)"\)', code('address/address.cpp')))
     same('control/', f'man/{DAEMON}, FILES,', documented_files(DAEMON), read)
     assert 'users/cdb' in listed(section(DAEMON, 'FILES'), 'Pa')
 
@@ -375,11 +382,14 @@ def test_documented_replies_exist():
     same('the reply', f'man/{SMTPD}', written, said)
 
 
-def log_literals():
-    """The fixed words of the daemon's log, as pieces."""
+DAEMON_LOGS = ('qmail-verify.c', 'address/controls.cpp', 'address/address.cpp', 'logbits.c')
+
+
+def log_literals(*names):
+    """The fixed words that these sources log, as pieces."""
     pieces = []
     prefix = 'qmail-verify: '
-    for name in ('qmail-verify.c', 'address/controls.cpp', 'logbits.c'):
+    for name in names:
         for one in literals(code(name), define={'PREFIX': prefix} if name == 'qmail-verify.c' else {}):
             if '%' in one:  # the lines of -V
                 continue
@@ -390,15 +400,51 @@ def log_literals():
     return pieces
 
 
+def advice():
+    """The fixed words of what operators are told of a domain."""
+    pieces = []
+    for name in production('address/*.cpp'):
+        for statement in re.findall(r'\badvice = ("?.*?);\n', code(name), re.S):
+            pieces += [(name, squeeze(one)) for one in literals(statement) if re.search('[A-Za-z]{3}', one)]
+    assert pieces, 'this test does not find the advice in address/ any more'
+    return pieces
+
+
 def test_log_lines_are_documented():
     shown = rendered(DAEMON)
     block = shown[shown.index('LOGGING One line'):shown.index('EXIT STATUS 0')]
-    missing = [f'{name}: "{line}"' for name, line in log_literals() if line not in block]
+    missing = [f'{name}: "{line}"' for name, line in log_literals(*DAEMON_LOGS) + advice() if line not in block]
     assert not missing, f'man/{DAEMON}, LOGGING, does not have ' + '; '.join(missing)
 
 
+def test_complaints_about_the_policy_are_documented():
+    shown = rendered(POLICY)
+    block = shown[shown.index('WHAT CANNOT BE READ It'):shown.index('WHEN A CHANGE COUNTS Once')]
+    pieces = log_literals('address/policy.cpp')
+    assert len(pieces) > 5, 'this test does not find the complaints in address/policy.cpp any more'
+    missing = [line for _, line in pieces if line.removesuffix(';') not in block]
+    assert not missing, f'man/{POLICY}, WHAT CANNOT BE READ, does not have ' + '; '.join(missing)
+    listed_there = section(POLICY, 'WHAT CANNOT BE READ')
+    said = ' '.join(line for _, line in pieces)
+    for words in re.findall(r'\bLi "; ([^"]*)"|\bLi "([^"]*)"', listed_there):
+        for line in squeeze(''.join(words)).split('; '):
+            assert line in said, f'man/{POLICY}, WHAT CANNOT BE READ: address/policy.cpp does not say "{line}"'
+
+
+def test_words_of_the_policy():
+    flags = re.search(r'FLAGS\[\] = \{(.*?)\};', code('address/policy.cpp'), re.S)
+    assert flags, 'this test does not find the words in address/policy.cpp any more'
+    read = {*re.findall(r'\{"([a-z-]+)", &policy_words::\w+\}', flags[1]), 'refuse='}
+    members = re.search(r'struct policy_words \{(.*?)\n\n', code('address/policy.h'), re.S)[1]
+    assert {word.replace('-', '_').strip('=') for word in read} == set(re.findall(r'(\w+)(?: = false)?;', members))
+    same('the word', f'man/{POLICY}, WORDS,', listed(section(POLICY, 'WORDS'), 'Cm'), read)
+    for word in read:
+        item = re.search(rf'^\.It Cm {word}(?: [^\n]*)?\n(.*?)(?=^\.It |\Z)', section(POLICY, 'WORDS'), re.M | re.S)[1]
+        assert re.search(rf'^\.Dl \S*:{word}', item, re.M), f'man/{POLICY}, WORDS, has no example for {word}'
+
+
 def test_documented_log_lines_exist():
-    said = ' '.join(line for _, line in log_literals())
+    said = ' '.join(line for _, line in log_literals(*DAEMON_LOGS, 'address/policy.cpp') + advice())
     block = section(DAEMON, 'LOGGING')
     for item in re.findall(r'^\.It (.*)$', block, re.M):
         for words in re.findall(r'\bLi (?:"([^"]*)"|(\S+))', item):
@@ -486,6 +532,127 @@ def test_changes_have_dates():
         entry = re.fullmatch(r'(\d{4}-\d\d-\d\d) (new|fix|change): \S.{10,118}', line)
         assert entry, f'CHANGES, line {number}: write "DATE new|fix|change: what a user notices" in one line, or a heading'
         datetime.date.fromisoformat(entry[1])
+
+
+# ---- README's table: what a catch-all may say, row by row
+
+class Row(typing.NamedTuple):
+    lines: str  # of the dot-qmail file, with "then" between them
+    situation: str  # what is so besides; empty where nothing is
+    qmail: str
+    verdict: str
+    reason: str
+
+    def name(self):
+        return f'{self.lines} [{self.situation}]' if self.situation else self.lines
+
+
+def table():
+    """The rows of README's table. Under a line that stands alone: situations of it."""
+    found = re.search(r'^WHAT A CATCH-ALL MAY SAY.*?\n(?=[a-zA-Z/ ]+\n  )(.*?)^Whatever ', text('README'), re.M | re.S)
+    assert found, 'README has no table "WHAT A CATCH-ALL MAY SAY": write it'
+    head = ''
+    for line in found[1].splitlines():
+        if not line.startswith('    '):
+            head = line[2:] if line.startswith('  ') else ''
+            continue
+        row = re.fullmatch(r'    (\S.*?) {2,}([a-z]+) +(valid|invalid|unknown|temporary), ([a-z-]+)', line)
+        assert row, f'README, the table: write "line  what qmail does  verdict, reason", not "{line}"'
+        own, numbers = (head or row[1]), re.search(r'^(\|exit )N \[([\d ]+)]$', row[1])
+        for number in numbers[2].split() if numbers else [None]:
+            yield Row(f'{numbers[1]}{number}' if numbers else own, row[1] if head else '', *row.groups()[1:])
+
+
+ROWS = list(table())
+HOLDER = 7100 if os.geteuid() == 0 else os.getuid()  # of the homes
+
+PROGRAMS = ['bouncesaying', 'except', 'condredirect', 'fastforward', 'vdelivermail', 'vdeliver', 'program',
+            'ezmlm-send', 'ezmlm-reject', 'ezmlm-manage', 'ezmlm-return', 'ezmlm-warn']
+
+# Rows that no plain question can ask about: the unit test that does.
+IN_UNIT_TESTS = {
+    'in .qmail-a, null sender': 'Ezmlm.TheNullSenderIsRefusedByPolicyAndOnlyForTheListsOwnAddress',
+    'in .qmail-a, null sender, refuse-null': 'Ezmlm.TheNullSenderIsRefusedByPolicyAndOnlyForTheListsOwnAddress',
+}
+
+# Situations: what they put into the home, and into control/verifypolicy.
+RECORDS = {'has a@host': b':a@{domain}', 'has @host': b':@{domain}', 'has a@': b':a@',
+           'has the recipient': b':{domain}-a@{domain}', 'lacks it': b':other@{domain}'}
+
+
+def laid_out(row, domain):
+    """The files of a row's home: name -> bytes; None for one that must not be there."""
+    lines, where = row.lines.replace('/var/qmail/', '{qmail}/').split(' then '), row.situation
+    content = ''.join(f'{line}\n' for line in lines)
+    if where == 'behind a blank line':
+        content = '\n' + content
+    if where.startswith('more than 64 KiB'):
+        content += '#' * 65536 + '\n'
+    files = {'.qmail-a' if 'in .qmail-a' in where else '.qmail-default': content}
+    for hint in ('alias, VERIFY_FASTFORWARDCDB ', ''):
+        kind = where.removeprefix(hint) if where.startswith(hint) else ''
+        if kind in RECORDS:
+            files['hint.cdb' if hint else 'x.cdb'] = newu.cdb([(key_of(kind, domain), b'&b@example.net\0')])
+    if where == 'has it, with a program':
+        files['x.cdb'] = newu.cdb([(key_of('has a@host', domain), b'|program\0')])
+    if where == 'has it, with a list that is missing':
+        files['x.cdb'] = newu.cdb([(key_of('has a@host', domain), b'./list.bin\0')])
+    if where == 'damaged':
+        files['x.cdb'] = b'no database'
+    return files
+
+
+def key_of(kind, domain):
+    return RECORDS[kind].replace(b'{domain}', domain.encode())
+
+
+def words_of(row):
+    """What control/verifypolicy says of a row's domain."""
+    if row.situation == 'a word that cannot be read':
+        return 'observed'
+    known = re.compile('off|observe|refuse-delete|refuse-null|ext|follow|refuse=/.*')
+    return ','.join(part for part in row.situation.split(', ') if known.fullmatch(part))
+
+
+@pytest.fixture(scope='module')
+def catchalls(build):
+    """A host with a domain for each row."""
+    domains = [f'r{number}.example' for number, _ in enumerate(ROWS)]
+    assign = f'+:alias:{HOLDER}:{HOLDER}:{{qmail}}/alias:-::\n'
+    policy, files = '', {f'bin/{name}': '' for name in PROGRAMS}
+    for domain, row in zip(domains, ROWS):
+        user = 'alias' if row.situation.startswith('alias, ') else 'joe'
+        assign += f'+{domain}-:{user}:{HOLDER}:{HOLDER}:{{qmail}}/domains/{domain}:-::\n'
+        policy += f'{domain}:{words_of(row)}\n'
+        files |= {f'domains/{domain}/{name}': data for name, data in laid_out(row, domain).items()}
+    control = {'me': 'example.org\n', 'virtualdomains': ''.join(f'{d}:{d}\n' for d in domains), 'verifypolicy': policy}
+    host = Host(control=control, assign=assign + '.\n', files=files, env={'VERIFY_FASTFORWARDCDB': 'hint.cdb'})
+    for name in PROGRAMS:
+        (host.dir / 'bin' / name).chmod(0o755)
+    for domain, row in zip(domains, ROWS):
+        if row.situation == 'x bit set':
+            (host.dir / f'domains/{domain}/.qmail-default').chmod(0o744)
+    if HOLDER == 7100:
+        host.own(HOLDER, 'domains', 'alias')
+    with host:
+        yield host
+
+
+@pytest.mark.parametrize('number', range(len(ROWS)), ids=[row.name() for row in ROWS])
+def test_README_row(number, catchalls):
+    row = ROWS[number]
+    if row.situation in IN_UNIT_TESTS:
+        suite, name = IN_UNIT_TESTS[row.situation].split('.')
+        body = re.search(rf'^TEST\w*\({suite}, {name}\)(.*?)^}}', '\n'.join(
+            text(one) for one in FILES if one.startswith('tests/unit/') and one.endswith('.cpp')), re.M | re.S)
+        assert body and row.reason in body[1], f'{suite}.{name} in tests/unit does not test for {row.reason}'
+        return
+    answer, line = catchalls.ask(f'a@r{number}.example'.encode())
+    said = re.search(r'(?:denied|(permitted|not answered) for \S+)\. (\S+)', line)
+    assert said[2] == row.reason, f'README has {row.reason} for {row.name()}: {line}'
+    expected = {'temporary': None, 'invalid': b'\1'}.get(row.verdict, b'\0')
+    assert (answer and bytes([answer[0] & 15])) == expected, f'README has {row.verdict} for {row.name()}'
+    assert (row.reason, row.verdict) in {(name, verdict) for _, name, verdict, _ in reasons()}
 
 
 # ---- the tree
