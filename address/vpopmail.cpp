@@ -1,7 +1,277 @@
-// vpopmail.cpp - see vpopmail.h.
+// vpopmail.cpp - see vpopmail.h. Follows vdelivermail.c: main(), get_arguments(),
+// checkuser() and usernotfound(); vpopmail.c: vget_assign(), lowerit() and the two
+// tests of names; vcdb.c: vauth_getpw() and make_vpasswd_cdb().
 
 #include "vpopmail.h"
 
-outcome vpopmail_read(const delivery &, const shell_command &) { return outcome_of(QV_REASON_PROGRAM); }
+#include <cerrno>
+#include <cstdlib>
+#include <string>
 
-vpopmail_record vpopmail_parse(std::string_view) { return {}; }
+#include "qmail/cdb.h"
+#include "qmail/text.h"
+
+namespace {
+
+// The sizes of vpopmail's buffers, as far as they decide.
+constexpr size_t NAME_SIZE = 156;       // what lowerit() leaves of a name
+constexpr size_t DIRECTORY_SIZE = 155;  // of a domain's directory
+constexpr size_t DOMAIN_SIZE = 96;      // of the domain that a record in users/cdb names
+constexpr size_t LINE_SIZE = 511;       // of a line of vpasswd, its newline included
+constexpr size_t RECORD_SIZE = 2048;    // of a name, a record and two bytes more
+
+constexpr int BOUNCE_MAIL = 0x10;
+
+// ---- names
+
+std::string short_name(std::string_view name) { return text_lower(name.substr(0, NAME_SIZE)); }
+
+bool only(std::string_view name, std::string_view also) {
+  for (char c : name)
+    if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && also.find(c) == also.npos) return false;
+  return true;
+}
+
+bool user_valid(std::string_view name) { return only(name, "!#$&'*+-./=?^_`{|}~"); }
+bool domain_valid(std::string_view name) { return only(name, "-."); }
+
+// atoi(): what does not fit is the largest long there is, then cut to an int.
+int number(std::string_view text) { return static_cast<int>(strtol(std::string(text).c_str(), nullptr, 10)); }
+
+// ---- the mail domain
+
+// What users/cdb says of a mail domain.
+struct assigned {
+  Look look = Look::absent;  // absent also where vdelivermail would not look into its directory
+  int error = 0;
+  bool certain = true;       // false: vdelivermail would go on to other records
+  std::string directory;
+};
+
+assigned assigned_to(const delivery &d, std::string_view domain, uid_t uid, std::string_view directory) {
+  assigned a;
+  if (uid != d.user.uid) return a;
+  a.look = Look::found;
+  a.certain = !domain.empty() && domain == text_lower(domain.substr(0, DOMAIN_SIZE));
+  a.directory = directory.substr(0, DIRECTORY_SIZE);
+  return a;
+}
+
+// Takes the C string that data begins with. False: it has no end.
+bool take(std::string_view &data, std::string_view &field) {
+  const size_t end = data.find('\0');
+  if (end == data.npos) return false;
+  field = data.substr(0, end);
+  data.remove_prefix(end + 1);
+  return true;
+}
+
+// vget_assign(). The record by which the mail came here is nearly always the one
+// that is looked for, and then known already.
+assigned assign(const delivery &d, const std::string &host) {
+  if (host.empty()) return {};
+  const std::string key = "!" + host + "-";
+  if (d.user.key == key) return assigned_to(d, d.user.name, d.user.uid, d.user.home);
+
+  assigned a;
+  cdb db;
+  std::string record;
+  a.look = d.host.users_cdb(db, a.error);
+  if (a.look == Look::found) a.look = db.find(key, record, a.error);
+  if (a.look != Look::found) return a;
+  std::string_view rest = record, domain, uid, gid, directory;
+  if (take(rest, domain) && take(rest, uid) && take(rest, gid) && take(rest, directory))
+    return assigned_to(d, domain, static_cast<uid_t>(number(uid)), directory);
+  a.look = Look::failed;
+  a.error = EINVAL;
+  return a;
+}
+
+// ---- its users
+
+// What comes of a look for one user: VPOPMAIL_USER and its record, VPOPMAIL_NO_USER,
+// or why neither can be said.
+struct user_look {
+  outcome says;
+  std::string record;
+  bool rebuilt = false;  // from vpasswd: vdelivermail finds it only if it may write vpasswd.cdb
+  bool certain = true;   // rebuilt: each line is one that vdelivermail reads as it stands
+};
+
+user_look user_trouble(const std::string &path, int error) {
+  return {outcome_of(QV_REASON_VPOPMAIL_TROUBLE, path, error), {}};
+}
+
+user_look in_database(unique_fd fd, const std::string &path, const std::string &name) {
+  user_look u;
+  cdb db;
+  db.adopt(std::move(fd));
+  int error = 0;
+  Look look = db.find(name, u.record, error);
+  if (look == Look::absent && !db.sound(error)) look = Look::failed;
+  if (look == Look::failed) return user_trouble(path, error);
+  u.says = outcome_of(look == Look::found ? QV_REASON_VPOPMAIL_USER : QV_REASON_VPOPMAIL_NO_USER, path);
+  return u;
+}
+
+// vpasswd, line by line, as make_vpasswd_cdb() makes records of it. That leaves out
+// a last line without newline, and runs out of its buffer where a line has no colon
+// or is too long: there nobody knows what comes of it.
+class vpasswd_text {
+ public:
+  explicit vpasswd_text(const std::string &name) : name_(name) {}
+
+  // 0, or errno.
+  int read(int fd) {
+    return fd_slurp(fd, text_, [this](auto) {
+      lines();
+      return false;
+    });
+  }
+
+  bool found = false;
+  bool certain = true;
+  std::string record;
+
+ private:
+  void lines() {
+    size_t begin = 0;
+    for (size_t end; (end = text_.find('\n', begin)) != text_.npos; begin = end + 1)
+      line(std::string_view(text_).substr(begin, end - begin));
+    text_.erase(0, begin);
+    if (text_.size() < LINE_SIZE) return;
+    certain = false;
+    text_.clear();
+  }
+
+  void line(std::string_view text) {
+    const size_t colon = text.find(':');
+    if (colon == text.npos || text.size() >= LINE_SIZE) {
+      certain = false;
+      return;
+    }
+    const std::string_view key = text.substr(0, colon);
+    if (found || key.substr(0, key.find('\0')) != name_) return;
+    found = true;
+    record = text.substr(colon + 1);
+  }
+
+  const std::string &name_;
+  std::string text_;
+};
+
+user_look in_text(unique_fd fd, const std::string &path, const std::string &name) {
+  vpasswd_text text(name);
+  if (const int error = text.read(fd.get())) return user_trouble(path, error);
+  user_look u;
+  u.rebuilt = true;
+  u.certain = text.certain;
+  u.record = std::move(text.record);
+  if (text.found)
+    u.says = outcome_of(QV_REASON_VPOPMAIL_USER, path);
+  else
+    u.says = outcome_of(text.certain ? QV_REASON_VPOPMAIL_NO_USER : QV_REASON_PROGRAM, path);
+  return u;
+}
+
+user_look elsewhere(const std::string &directory) {
+  user_look u;
+  u.says = outcome_of(QV_REASON_VPOPMAIL_ELSEWHERE, directory);
+  u.says.advice = "there is neither vpasswd.cdb nor vpasswd in " + directory +
+                  ": vpopmail probably keeps the users in SQL, so that every address is accepted; "
+                  "to have unknown ones refused, let vpopmail keep them in files (vconvert)";
+  return u;
+}
+
+// Does vdelivermail make vpasswd.cdb anew where it cannot be opened for this reason?
+// It does so for any; but a look that failed for want of something is no answer.
+bool made_anew(int error) { return error == ENOENT || error == ENOTDIR || error == EACCES || error == ELOOP; }
+
+bool not_there(int error) { return error == ENOENT || error == ENOTDIR; }
+
+// vauth_getpw(), once the domain is known.
+user_look find(site_visit &visit, const std::string &directory, const std::string &name) {
+  const std::string database = directory + "/vpasswd.cdb", text = directory + "/vpasswd";
+  unique_fd fd;
+  const int error = visit.open_data(database, fd);
+  if (error == 0) return in_database(std::move(fd), database, name);
+  if (!made_anew(error)) return user_trouble(database, error);
+  const int text_error = visit.open_data(text, fd);
+  if (text_error == 0) return in_text(std::move(fd), text, name);
+  if (!not_there(text_error)) return user_trouble(text, text_error);
+  return not_there(error) ? elsewhere(directory) : user_trouble(database, error);
+}
+
+// ---- what is done with the mail
+
+outcome with_about(outcome says, std::string about) {
+  says.about = std::move(about);
+  return says;
+}
+
+bool bounces_unknown(const shell_word &action) { return action.is("bounce-no-mailbox"); }
+
+// usernotfound()
+outcome no_user(const delivery &d, const shell_word &action) {
+  if (!action.certain) return outcome_of(QV_REASON_PROGRAM);
+  if (bounces_unknown(action)) return outcome_of(QV_REASON_VPOPMAIL_NO_USER);
+  if (action.is("delete") && d.policy.refuse_delete) return outcome_of(QV_REASON_POLICY_DELETE);
+  if (action.is("delete") || action.text.starts_with('#')) return outcome_pass(QV_REASON_VPOPMAIL_DELETE, false);
+  if (action.text.starts_with('|')) return outcome_of(QV_REASON_PROGRAM);
+  return outcome_pass(QV_REASON_VPOPMAIL_CATCHALL, true);
+}
+
+// checkuser(). The user's own .qmail file may still end the delivery or refuse.
+outcome user(const user_look &u, const std::string &name, const shell_word &action) {
+  if (name.size() + u.record.size() + 2 > RECORD_SIZE) return outcome_of(QV_REASON_PROGRAM);
+  const vpopmail_record record = vpopmail_parse(u.record);
+  if (!record.complete) return outcome_of(QV_REASON_PROGRAM_DEFERS);
+  if (record.bounces) {
+    // of a user that vdelivermail perhaps does not find the line may dispose otherwise
+    const bool surely = !u.rebuilt || (u.certain && bounces_unknown(action));
+    return outcome_of(surely ? QV_REASON_VPOPMAIL_BOUNCE_FLAG : QV_REASON_PROGRAM);
+  }
+  return record.has_directory ? outcome_pass(QV_REASON_VPOPMAIL_USER, true) : outcome_of(QV_REASON_PROGRAM);
+}
+
+}  // namespace
+
+outcome vpopmail_read(const delivery &d, const shell_command &command) {
+  if (command.words.size() != 3) return outcome_of(QV_REASON_PROGRAM_DEFERS);
+  const shell_word &action = command.words[2];
+  std::string name = short_name(d.user.ext);
+  const std::string host = short_name(d.domain);
+  if (!user_valid(name) || !domain_valid(host)) return outcome_of(QV_REASON_VPOPMAIL_BAD_NAME);
+
+  const assigned to = assign(d, host);
+  if (to.look == Look::failed) return outcome_of(QV_REASON_VPOPMAIL_TROUBLE, "users/cdb", to.error);
+  if (to.look == Look::absent) return with_about(no_user(d, action), "users/cdb");
+  if (!to.certain) return outcome_of(QV_REASON_PROGRAM);
+
+  user_look u = find(d.visit, to.directory, name);
+  const size_t dash = name.find('-');
+  if (d.policy.ext && u.says.reason == QV_REASON_VPOPMAIL_NO_USER && dash != name.npos) {
+    name.erase(dash);
+    u = find(d.visit, to.directory, name);
+  }
+  if (u.says.reason == QV_REASON_VPOPMAIL_USER) return with_about(user(u, name, action), u.says.about);
+  if (u.says.reason == QV_REASON_VPOPMAIL_NO_USER) return with_about(no_user(d, action), u.says.about);
+  return std::move(u.says);
+}
+
+vpopmail_record vpopmail_parse(std::string_view data) {
+  data = data.substr(0, data.find('\0'));
+  std::string_view fields[5];  // crypt, uid, gid, gecos, dir
+  size_t count = 0;
+  for (bool more = true; more && count < 5; ++count) {
+    const size_t colon = data.find(':');
+    more = colon != data.npos;
+    fields[count] = data.substr(0, colon);
+    if (more) data.remove_prefix(colon + 1);
+  }
+  vpopmail_record record;
+  record.complete = count >= 3;
+  record.bounces = record.complete && (number(fields[2]) & BOUNCE_MAIL) != 0;
+  record.has_directory = !fields[4].empty();
+  return record;
+}

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace {
@@ -14,6 +15,8 @@ namespace {
 // No record that qmail or its users write comes near this; a larger length is
 // damage and must not take the memory of the machine.
 constexpr uint32_t DATA_MAX = uint32_t{1} << 20;
+
+constexpr size_t HEADER = 2048;
 
 uint32_t unpack(const char *b) {
   auto u = [b](int i) { return static_cast<uint32_t>(static_cast<unsigned char>(b[i])); };
@@ -102,9 +105,26 @@ Look cdb::find(std::string_view key, std::string &data, int &error) const {
   place at;
   if (Look hit = seek(key, at, error); hit != Look::found) return hit;
   if (at.len > DATA_MAX) {
-    error = EFBIG;
+    // damage, unless the file has as much
+    char last;
+    if (read(&last, 1, at.pos + at.len - 1, error)) error = EFBIG;
     return Look::failed;
   }
   data.resize(at.len);
   return read(data.data(), at.len, at.pos, error) ? Look::found : Look::failed;
+}
+
+bool cdb::sound(int &error) const {
+  char header[HEADER];
+  if (!read(header, sizeof header, 0, error)) return false;
+  error = EIO;
+  uint64_t end = 0;
+  for (const char *pair = header; pair < header + HEADER; pair += 8) {
+    const uint64_t table = unpack(pair), slots = unpack(pair + 4);
+    if (slots == 0) continue;
+    if (end == 0 ? table < HEADER : table != end) return false;
+    end = table + 8 * slots;
+  }
+  struct stat st;
+  return end > 0 || (fstat(fd_.get(), &st) == 0 && st.st_size == HEADER);
 }

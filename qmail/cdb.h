@@ -31,6 +31,12 @@ class cdb {
   // or the record is larger than 1 MiB (EFBIG).
   Look find(std::string_view key, std::string &data, int &error) const;
 
+  // Is the header whole? It is what a writer writes last: the tables that it names
+  // lie one behind the other, and where it names none there is nothing behind it.
+  // A key that is absent where it is not (error: EIO, or as pread(2) has it) may
+  // well have been there.
+  bool sound(int &error) const;
+
  private:
   struct place {
     unsigned long long pos = 0;
