@@ -32,7 +32,7 @@ constexpr struct {
              {"follow", &policy_words::follow}};
 
 // Programs that are read, so that no policy speaks for them.
-constexpr std::string_view READ[] = {"true",        "false",       "bouncesaying", "except",
+constexpr std::string_view READ[] = {"true",         "false",       "bouncesaying", "except",
                                      "condredirect", "fastforward", "vdelivermail", "vdeliver"};
 
 bool is_read(std::string_view program) {
@@ -155,7 +155,7 @@ policy_table::policy_table(std::string_view text, std::vector<std::string> &comp
     entry e(line);
     for (const std::string &what : e.complaints) wrong.add(number, what);
     if (entries_.count(e.domain))
-      wrong.add(number, e.shown_domain() + " has a line already: only this one, the last, counts; take one of them out");
+      wrong.add(number, e.shown_domain() + " has a line already, which no longer counts: take one of them out");
     if (e.broken) broken.insert(e.domain);
     e.words.observe = e.words.observe || broken.count(e.domain);
     entries_.insert_or_assign(std::move(e.domain), std::move(e.words));

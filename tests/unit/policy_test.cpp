@@ -31,7 +31,8 @@ void expect_complaint(const read_policy &p, const std::vector<std::string> &part
   EXPECT_EQ(p.complaints[0].find('\n'), std::string::npos);
 }
 
-constexpr char UNTIL[] = "\"a.example\" is only observed", WORDS[] = "off, observe, refuse-delete, refuse-null, ext, follow";
+constexpr char UNTIL[] = "\"a.example\" is only observed",
+               WORDS[] = "off, observe, refuse-delete, refuse-null, ext, follow";
 
 }  // namespace
 
@@ -103,7 +104,8 @@ TEST(VerifyPolicy, AWordThatCannotBeReadMakesItsDomainObserved) {
     read_policy p(std::string("b.example:off\na.example:ext,") + word + "\n");
     EXPECT_EQ(p["a.example"], "observe ext") << word;
     EXPECT_EQ(p["b.example"], "off");
-    expect_complaint(p, {"control/verifypolicy line 2: \"a.example\": ", std::string("\"") + word + "\"", UNTIL, WORDS});
+    expect_complaint(p,
+                     {"control/verifypolicy line 2: \"a.example\": ", std::string("\"") + word + "\"", UNTIL, WORDS});
   }
 }
 
@@ -117,7 +119,8 @@ TEST(VerifyPolicy, AnEmptyWordBetweenCommasIsNotOverlooked) {
 }
 
 TEST(VerifyPolicy, AProgramNeedsItsFullPathAndNothingElse) {
-  for (const char *word : {"refuse=", "refuse=x", "refuse=bin/x", "refuse= /x", "refuse=/x y", "refuse=/x\ty", "refuse=\"/x\""}) {
+  for (const char *word :
+       {"refuse=", "refuse=x", "refuse=bin/x", "refuse= /x", "refuse=/x y", "refuse=/x\ty", "refuse=\"/x\""}) {
     read_policy p(std::string("a.example:") + word + "\n");
     EXPECT_EQ(p["a.example"], "observe") << word;
     expect_complaint(p, {std::string("\"") + word + "\" must have a program's full path", UNTIL, WORDS});
