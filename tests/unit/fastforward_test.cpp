@@ -353,6 +353,14 @@ TEST_F(Fastforward, MoreThanALookIsWorthIsUnknown) {
   EXPECT_EQ(address("jim@here"), FOUND);
 }
 
+TEST_F(Fastforward, ALengthBehindTheEndIsDamage) {
+  joe();
+  std::string &bytes = host.data["/alias/f.cdb"].content;
+  bytes.replace(bytes.find(":joe@here") - 4, 4, "\xff\xff\xff\x7f");
+  EXPECT_EQ(address("joe@here"), TROUBLE);
+  EXPECT_EQ(last.error, EIO);
+}
+
 TEST_F(Fastforward, ATableWithoutAnEndIsGivenUp) {
   // every pointer leads to a table of 2^32-1 slots, none of them empty nor right
   std::string header, slots(size_t{1} << 21, '\1');
