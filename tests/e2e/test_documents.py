@@ -404,7 +404,7 @@ def advice():
     """The fixed words of what operators are told of a domain."""
     pieces = []
     for name in production('address/*.cpp'):
-        for statement in re.findall(r'\badvice = ("?.*?);\n', code(name), re.S):
+        for statement in re.findall(r'\badvice_? = ((?:"(?:\\.|[^"\\])*"|[^;"])*);', code(name)):
             pieces += [(name, squeeze(one)) for one in literals(statement) if re.search('[A-Za-z]{3}', one)]
     assert pieces, 'this test does not find the advice in address/ any more'
     return pieces
@@ -599,7 +599,25 @@ def laid_out(row, domain):
         files['x.cdb'] = newu.cdb([(key_of('has a@host', domain), b'./list.bin\0')])
     if where == 'damaged':
         files['x.cdb'] = b'no database'
-    return files
+    return files | users_of(row)
+
+
+def users_of(row):
+    """The files in which vpopmail or vmailmgr have their users."""
+    where = row.situation
+    if 'vdelivermail' in row.lines and not where.startswith('neither'):
+        record = f'$1$x:1:{16 if "0x10" in where else 0}:Info:/dir/a:NOQUOTA'.encode()
+        name = b'other' if 'lacks the user' in where else b'a'
+        if 'in vpasswd alone' in where:
+            return {'vpasswd': name + b':' + record + b'\n'}
+        return {'vpasswd.cdb': b'no database' if 'damaged' in where else newu.cdb([(name, record)])}
+    if 'vdeliver' in row.lines and where != 'passwd.cdb is missing':
+        expiry = b'1000000000' if 'expired' in where else b'-'
+        limits = [b'-', b'-', b'-', b'-', b'974000000', expiry]
+        record = b'\0'.join([b'\2', b'$1$x', b'./users/a', b'', b'Info', *limits, b''])
+        name = {'has the default user': b'+', 'lacks both': b'other'}.get(where, b'a')
+        return {'passwd.cdb': b'no database' if 'damaged' in where else newu.cdb([(name, record)])}
+    return {}
 
 
 def key_of(kind, domain):
@@ -619,13 +637,15 @@ def catchalls(build):
     """A host with a domain for each row."""
     domains = [f'r{number}.example' for number, _ in enumerate(ROWS)]
     assign = f'+:alias:{HOLDER}:{HOLDER}:{{qmail}}/alias:-::\n'
-    policy, files = '', {f'bin/{name}': '' for name in PROGRAMS}
+    virtual, policy, files = '', '', {f'bin/{name}': '' for name in PROGRAMS}
     for domain, row in zip(domains, ROWS):
         user = 'alias' if row.situation.startswith('alias, ') else 'joe'
-        assign += f'+{domain}-:{user}:{HOLDER}:{HOLDER}:{{qmail}}/domains/{domain}:-::\n'
+        prefix = f'user.{domain}' if 'lacks the host' in row.situation else domain
+        virtual += f'{domain}:{prefix}\n'
+        assign += f'+{prefix}-:{user}:{HOLDER}:{HOLDER}:{{qmail}}/domains/{domain}:-::\n'
         policy += f'{domain}:{words_of(row)}\n'
         files |= {f'domains/{domain}/{name}': data for name, data in laid_out(row, domain).items()}
-    control = {'me': 'example.org\n', 'virtualdomains': ''.join(f'{d}:{d}\n' for d in domains), 'verifypolicy': policy}
+    control = {'me': 'example.org\n', 'virtualdomains': virtual, 'verifypolicy': policy}
     host = Host(control=control, assign=assign + '.\n', files=files, env={'VERIFY_FASTFORWARDCDB': 'hint.cdb'})
     for name in PROGRAMS:
         (host.dir / 'bin' / name).chmod(0o755)
@@ -647,7 +667,8 @@ def test_README_row(number, catchalls):
             text(one) for one in FILES if one.startswith('tests/unit/') and one.endswith('.cpp')), re.M | re.S)
         assert body and row.reason in body[1], f'{suite}.{name} in tests/unit does not test for {row.reason}'
         return
-    answer, line = catchalls.ask(f'a@r{number}.example'.encode())
+    name = re.match(r'(?:(a-b|a%b|0/a), )?', row.situation)[1] or 'a'
+    answer, line = catchalls.ask(f'{name}@r{number}.example'.encode())
     said = re.search(r'(?:denied|(permitted|not answered) for \S+)\. (\S+)', line)
     assert said[2] == row.reason, f'README has {row.reason} for {row.name()}: {line}'
     expected = {'temporary': None, 'invalid': b'\1'}.get(row.verdict, b'\0')
