@@ -5,6 +5,7 @@
 #include "vpopmail.h"
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 #include <string>
 
@@ -21,6 +22,9 @@ constexpr size_t LINE_SIZE = 511;       // of a line of vpasswd, its newline inc
 constexpr size_t RECORD_SIZE = 2048;    // of a name, a record and two bytes more
 
 constexpr int BOUNCE_MAIL = 0x10;
+
+// What one look may cost: the file belongs to a user.
+constexpr uint64_t READS_MAX = 64 * 1024;
 
 // ---- names
 
@@ -106,6 +110,7 @@ user_look in_database(unique_fd fd, const std::string &path, const std::string &
   user_look u;
   cdb db;
   db.adopt(std::move(fd));
+  db.bound(READS_MAX);
   int error = 0;
   Look look = db.find(name, u.record, error);
   if (look == Look::absent && !db.sound(error)) look = Look::failed;
@@ -174,13 +179,10 @@ user_look in_text(unique_fd fd, const std::string &path, const std::string &name
   return u;
 }
 
-user_look elsewhere(const std::string &directory) {
-  user_look u;
-  u.says = outcome_of(QV_REASON_VPOPMAIL_ELSEWHERE, directory);
-  u.says.advice = "there is neither vpasswd.cdb nor vpasswd in " + directory +
-                  ": vpopmail probably keeps the users in SQL, so that every address is accepted; "
-                  "to have unknown ones refused, let vpopmail keep them in files (vconvert)";
-  return u;
+outcome elsewhere(const std::string &about, const std::string &why, const std::string &what_to_do) {
+  outcome o = outcome_of(QV_REASON_VPOPMAIL_ELSEWHERE, about);
+  o.advice = why + ": vpopmail probably keeps its users in SQL, so every address is accepted; " + what_to_do;
+  return o;
 }
 
 // Does vdelivermail make vpasswd.cdb anew where it cannot be opened for this reason?
@@ -199,7 +201,10 @@ user_look find(site_visit &visit, const std::string &directory, const std::strin
   const int text_error = visit.open_data(text, fd);
   if (text_error == 0) return in_text(std::move(fd), text, name);
   if (!not_there(text_error)) return user_trouble(text, text_error);
-  return not_there(error) ? elsewhere(directory) : user_trouble(database, error);
+  if (!not_there(error)) return user_trouble(database, error);
+  return {elsewhere(directory, "there is neither vpasswd.cdb nor vpasswd in " + directory,
+                    "to have unknown ones refused, let vpopmail keep its users in files (vconvert)"),
+          {}};
 }
 
 // ---- what is done with the mail
@@ -234,15 +239,8 @@ outcome user(const user_look &u, const std::string &name, const shell_word &acti
   return record.has_directory ? outcome_pass(QV_REASON_VPOPMAIL_USER, true) : outcome_of(QV_REASON_PROGRAM);
 }
 
-}  // namespace
-
-outcome vpopmail_read(const delivery &d, const shell_command &command) {
-  if (command.words.size() != 3) return outcome_of(QV_REASON_PROGRAM_DEFERS);
-  const shell_word &action = command.words[2];
-  std::string name = short_name(d.user.ext);
-  const std::string host = short_name(d.domain);
-  if (!user_valid(name) || !domain_valid(host)) return outcome_of(QV_REASON_VPOPMAIL_BAD_NAME);
-
+// vdelivermail behind its tests of names.
+outcome by_users(const delivery &d, std::string name, const std::string &host, const shell_word &action) {
   const assigned to = assign(d, host);
   if (to.look == Look::failed) return outcome_of(QV_REASON_VPOPMAIL_TROUBLE, "users/cdb", to.error);
   if (to.look == Look::absent) return with_about(no_user(d, action), "users/cdb");
@@ -257,6 +255,29 @@ outcome vpopmail_read(const delivery &d, const shell_command &command) {
   if (u.says.reason == QV_REASON_VPOPMAIL_USER) return with_about(user(u, name, action), u.says.about);
   if (u.says.reason == QV_REASON_VPOPMAIL_NO_USER) return with_about(no_user(d, action), u.says.about);
   return std::move(u.says);
+}
+
+// A vpopmail built for SQL has its settings beside its programs, and does not look
+// at files with users, which may be left from before: they must not refuse anyone.
+outcome unless_in_sql(const delivery &d, const shell_word &program, outcome says) {
+  const size_t bin = program.text.rfind("/bin/");
+  if (says.verdict() != QV_INVALID || bin == std::string::npos) return says;
+  for (const char *name : {"/etc/vpopmail.mysql", "/etc/vpopmail.pgsql"}) {
+    const std::string settings = program.text.substr(0, bin) + name;
+    unique_fd fd;
+    if (!not_there(d.visit.open_data(settings, fd)))
+      return elsewhere(settings, "there is " + settings, "if it does not, remove this file");
+  }
+  return says;
+}
+
+}  // namespace
+
+outcome vpopmail_read(const delivery &d, const shell_command &command) {
+  if (command.words.size() != 3) return outcome_of(QV_REASON_PROGRAM_DEFERS);
+  const std::string name = short_name(d.user.ext), host = short_name(d.domain);
+  if (!user_valid(name) || !domain_valid(host)) return outcome_of(QV_REASON_VPOPMAIL_BAD_NAME);
+  return unless_in_sql(d, command.words[0], by_users(d, name, host, command.words[2]));
 }
 
 vpopmail_record vpopmail_parse(std::string_view data) {

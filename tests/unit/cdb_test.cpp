@@ -90,3 +90,30 @@ TEST(Cdb, AHugeRecordIsAFailureNotMemory) {
   EXPECT_EQ(db.find("k", data, error), Look::failed);
   EXPECT_EQ(db.has("k", error), Look::found);
 }
+
+TEST(Cdb, AHeaderIsSoundWhereItsTablesLieOneBehindTheOther) {
+  const std::string whole = fake_cdb({{"key", "value"}, {"other", "data"}, {"third", ""}});
+  auto sound = [](const std::string &bytes) {
+    int error = 0;
+    const bool is = opened(bytes).sound(error);
+    EXPECT_TRUE(is || error == EIO);
+    return is;
+  };
+  EXPECT_TRUE(sound(whole));
+  EXPECT_TRUE(sound(whole.substr(0, 2048)));
+  EXPECT_FALSE(sound(whole.substr(0, 2047)));
+  EXPECT_FALSE(sound(""));
+  EXPECT_TRUE(sound(fake_cdb({})));
+  EXPECT_TRUE(sound(std::string(2048, '\0')));
+  EXPECT_FALSE(sound(std::string(2049, '\0')));
+  EXPECT_FALSE(sound(std::string(4096, 'x')));
+  int tables = 0;
+  for (size_t at = 0; at < 2048; at += 8) {
+    if (whole[at + 4] == 0) continue;  // an empty table lies nowhere
+    std::string bytes = whole;
+    bytes[at] = static_cast<char>(bytes[at] + 8);
+    EXPECT_EQ(sound(bytes), false) << at;
+    ++tables;
+  }
+  EXPECT_EQ(tables, 3);
+}
