@@ -17,7 +17,7 @@ NEWALIASES = shutil.which('qmail-newaliases', path=BIN)
 HOSTS = ('me.example', 'virt.example', 'Sub.Virt.example')
 USERS = ('ann', 'bob', 'Carl', 'dora.e', 'ed-x', 'list-fay', 'joe-gus', 'joe-list-hal', 'exact', 'owner-ann', 'a b',
          'q"t', 'b\\s', 'x,y', 'i;j', 'c:d', "o'k", '#no', 'k\xe9', 'u' * 90, 'at@in', 'UP', '')
-LISTS = ('./l0.bin', './l1.bin', '{home}/l2.bin')
+LISTS = ('./l0.bin', './l1.bin', '{home}/l2.bin', './raw.bin')
 BAD_LISTS = ('./missing.bin', './closed.bin', './folder', '/nowhere/l.bin')
 PROGRAMS = ('|exit 0', '!true', '|/bin/false')
 AWAY = ('p@away.example', 'Q@Away.Example', 'nobody', 'r@')
@@ -61,6 +61,10 @@ class Maker:
             lines = [self.member() for _ in range(self.rng.randrange(5))]
             self.run('setmaillist', '\n'.join(['# a list', *lines, '']), name, 'l.tmp')
         (self.home / 'closed.bin').chmod(0o640)
+        # what no setmaillist writes
+        raw = [b'|exit 0\0', b'!true\0', b'p@away.example\0', b'\0', b'&p@away.example\0', b'&ann@me.example\0', b'.\0',
+               b'&' + b'x' * self.rng.randrange(895, 905) + b'\0', b'&\0']
+        (self.home / 'raw.bin').write_bytes(b''.join(self.rng.sample(raw, 3)) + self.rng.choice((b'', b'&unended')))
 
     def member(self):
         kind = self.rng.random()

@@ -26,7 +26,8 @@ ASSIGN = f'+joe-:joe:{UID}:{UID}:{{qmail}}/joe:-::\n+:alias:{UID}:{UID}:{{qmail}
 FILES = ('alias/.qmail-default', 'alias/.qmail-exact', 'joe/.qmail-default', 'joe/.qmail-list-default')
 
 # options, and the words from the database on; the second of each are rarer
-OPTIONS = ((['-d'], [], ['-D'], ['-p'], ['-pd'], ['-d', '-p'], ['-pP'], ['-dD'], ['-nd'], ['-np'], ['-dpn']),
+OPTIONS = ((['-d'], [], ['-D'], ['-p'], ['-pd'], ['-d', '-p'], ['-pP'], ['-dD'], ['-nd'], ['-np'], ['-dpn'],
+            ['-N'], ['-Np']),
            (['-dx'], ['-h'], ['-p-']))
 TAILS = ((['f.cdb'], ['./f.cdb']),
          (['f.cdb', '-p'], ['f.cdb', 'other', '-x'], ['--', 'f.cdb'], ['--x', 'f.cdb'], ['-'], ['-', 'f.cdb'], [],
