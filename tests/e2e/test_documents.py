@@ -658,6 +658,21 @@ def catchalls(build):
         yield host
 
 
+def test_README_rows_are_complete():
+    """Each reason that a file's lines can have stands in the table; no row twice."""
+    missing = {name for number, name, _, _ in reasons() if number >= 27} - {row.reason for row in ROWS}
+    assert not missing, f'README, WHAT A CATCH-ALL MAY SAY, has no row for {", ".join(sorted(missing))}'
+    names = [row.name() for row in ROWS]
+    assert len(set(names)) == len(names), 'README, WHAT A CATCH-ALL MAY SAY, has a row twice'
+
+
+def test_README_refuses_only_what_qmail_bounces():
+    """But where the administrator said so."""
+    told = re.compile('refuse-delete|refuse=/.*|~alias, VERIFY_FASTFORWARDCDB lacks it')
+    for row in ROWS:
+        assert row.verdict != 'invalid' or row.qmail == 'bounces' or told.search(row.situation), row
+
+
 @pytest.mark.parametrize('number', range(len(ROWS)), ids=[row.name() for row in ROWS])
 def test_README_row(number, catchalls):
     row = ROWS[number]
