@@ -607,7 +607,7 @@ def users_of(row):
         record = f'$1$x:1:{16 if "0x10" in where else 0}:Info:/dir/a:NOQUOTA'.encode()
         name = b'other' if 'lacks the user' in where else b'a'
         if where.startswith('etc/vpopmail.mysql'):  # beside the programs, two folders up from the home
-            return {'../../etc/vpopmail.mysql': ''}
+            return {'../../etc/vpopmail.mysql': '', 'vpasswd.cdb': newu.cdb([(name, record)])}
         if 'in vpasswd alone' in where:
             return {'vpasswd': name + b':' + record + b'\n'}
         return {'vpasswd.cdb': b'no database' if 'damaged' in where else newu.cdb([(name, record)])}
