@@ -100,8 +100,13 @@ static void log_decision(const char *address, size_t len, const struct address_a
   }
   log_puts(&line, qv_reason_name(a->reason));
   if (a->about[0]) {
+    const char *about = a->about, *blank = strchr(about, ' ');
     log_puts(&line, " ");
-    put_bounded(&line, a->about, strlen(a->about), LOG_LINE_MAX - 256);
+    if (a->reason == QV_REASON_POLICY_OBSERVE && blank) { /* the first word is ours: a reason */
+      log_putb(&line, about, (size_t)(blank + 1 - about));
+      about = blank + 1;
+    }
+    put_bounded(&line, about, strlen(about), LOG_LINE_MAX - 256);
   }
   if (a->error) {
     log_puts(&line, ": ");

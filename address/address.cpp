@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <new>
 #include <set>
@@ -13,8 +14,27 @@
 
 #include "controls.h"
 #include "judge.h"
+#include "qmail/text.h"
 #include "site_unix.h"
 #include "watch.h"
+
+namespace {
+
+// What came from outside, for the log: bytes below lowest and above ~ as \xNN, so
+// that no line is split.
+std::string log_safe(std::string_view bytes, char lowest) {
+  std::string out;
+  for (const char c : bytes) {
+    char hex[8];
+    if (c >= lowest && c <= '~')
+      out += c;
+    else if (snprintf(hex, sizeof hex, "\\x%02x", static_cast<unsigned>(static_cast<unsigned char>(c))) > 0)
+      out += hex;
+  }
+  return out;
+}
+
+}  // namespace
 
 struct address {
   address_settings settings;
@@ -23,13 +43,14 @@ struct address {
   controls files;
   watch policy_file;
   policy_table policy;
+  bool policy_known = false;  // control/verifypolicy has been read, or was not there
   std::set<std::string> advised;  // domain and sentence of each advice that was given
 
   address(const address_config &c, address_note *to, void *ctx)
       : settings{c.break_char, static_cast<mode_t>(c.patrn), c.alias, c.qmail,
                  c.fastforward_cdb ? c.fastforward_cdb : ""},
         note([to, ctx](const std::string &sentence) {
-          if (to) to(ctx, sentence.c_str());
+          if (to) to(ctx, log_safe(sentence, ' ').c_str());
         }),
         host(c.qmailp, c.nofiles),
         files(host, note),
@@ -41,6 +62,8 @@ namespace {
 // Domains for which an advice is remembered. Who asks for more of them hears some
 // of it again.
 constexpr size_t ADVISED_MAX = 10000;
+// How much of a domain, which may be anything, is shown with it.
+constexpr size_t SHOWN_MAX = 255;
 
 template <size_t N>
 void copy(char (&to)[N], const std::string &from) {
@@ -72,25 +95,30 @@ judgement judge_by_all(address &a, const judge_question &question) {
   return newest;
 }
 
-// What the operator should know of a domain is said once.
+// What the operator should know of a domain is said once, whatever the case in
+// which the domain was asked for.
 void advise(address &a, const judgement &j) {
-  if (j.advice.empty() || a.advised.count(j.domain + '\0' + j.advice)) return;
+  if (j.advice.empty()) return;
+  const std::string key = text_lower(j.domain) + '\0' + j.advice;
+  if (a.advised.count(key)) return;
   if (a.advised.size() >= ADVISED_MAX) a.advised.clear();
-  a.advised.insert(j.domain + '\0' + j.advice);
-  a.note(j.domain + ": " + j.advice);
+  a.advised.insert(key);
+  a.note(log_safe(j.domain.substr(0, SHOWN_MAX), '!') + ": " + j.advice);
 }
 
 // What was read of control/verifypolicy comes into force. One that cannot be read
-// changes nothing; at the start it makes every domain one that is only observed.
+// changes nothing; until one has been read every domain is only observed.
 void take_policy(address &a, bool first) {
   const control_text &file = a.policy_file.file();
   std::vector<std::string> complaints;
   if (file.look == Look::failed) {
+    if (!a.policy_known) a.policy = policy_table::unreadable();
     complaints.push_back(std::string("control/verifypolicy cannot be read: ") + strerror(file.error) +
-                         (first ? "; until it can, every domain is only observed" : "; what was read before counts"));
-    if (first) a.policy = policy_table::unreadable();
+                         (a.policy_known ? "; what was read before counts"
+                                         : "; until it can, every domain is only observed"));
   } else {
     a.policy = policy_table(file.text, complaints);
+    a.policy_known = true;
     if (!first) a.note("control/verifypolicy has changed: taken over");
   }
   for (const std::string &complaint : complaints) a.note(complaint);

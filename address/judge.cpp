@@ -114,7 +114,7 @@ class judging {
     const bool refused = std::all_of(forwards.begin(), forwards.end(), [&](auto &to) { return surely_refused(to); });
     trail_.pop_back();
     if (!refused) return;
-    j.about += " &" + forwards.front();
+    j.about += ":&" + forwards.front();  // no blank: the log would escape it
     j.reason = QV_REASON_POLICY_FOLLOW;
   }
 

@@ -142,7 +142,7 @@ class reading {
       case Record::none: break;
     }
     if (otherwise) return unknown();
-    return outcome_of(QV_REASON_VMAILMGR_NO_USER, record == Record::expired ? file_ + " (expired)" : file_);
+    return outcome_of(QV_REASON_VMAILMGR_NO_USER, record == Record::expired ? file_ + ":expired" : file_);
   }
 
   Record find(std::string_view name) {

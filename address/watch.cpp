@@ -7,10 +7,14 @@ bool watch::start(long long now_ms) {
   return true;
 }
 
+// Read once more when it has stood: a change so soon after another one may leave
+// the stamp as it is.
 bool watch::hangup(long long now_ms) {
   seen_ = host_.control_stamp(name_);
   seen_ms_ = now_ms;
-  return read();
+  const bool changed = read();
+  settled_ = false;
+  return changed;
 }
 
 bool watch::tick(long long now_ms) {

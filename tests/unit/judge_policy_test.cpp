@@ -178,7 +178,7 @@ TEST_F(Follow, AllForwardsRefused) {
     EXPECT_EQ(last.user, "joe");
     EXPECT_EQ(last.position, 10u);
   }
-  EXPECT_EQ(last.about, "/home/joe/.qmail-x &y@virt");
+  EXPECT_EQ(last.about, "/home/joe/.qmail-x:&y@virt");
 }
 
 TEST_F(Follow, ADefaultFileIsFollowedToo) {
@@ -279,7 +279,7 @@ TEST_F(Follow, ObserveSaysWhatFollowWouldRefuse) {
   say("here:follow\nthere:follow,observe\n");
   file("/home/joe/.qmail-x", "&nobody@here\n");
   EXPECT_EQ(judge("joe-x@there"), "policy-observe");
-  EXPECT_EQ(last.about, "policy-follow /home/joe/.qmail-x &nobody@here");
+  EXPECT_EQ(last.about, "policy-follow /home/joe/.qmail-x:&nobody@here");
 }
 
 // What qmail-local makes of a forward before it is sent: nothing, even where it

@@ -80,7 +80,7 @@ TEST_F(Vmailmgr, AnExpiredUserIsRefusedWhateverTheDefault) {
          {"later", version_2("4294967294")},
          {"+", version_2()}});
   EXPECT_EQ(read("gone"), NO_USER);
-  EXPECT_EQ(last.about, "/home/joe/passwd.cdb (expired)");
+  EXPECT_EQ(last.about, "/home/joe/passwd.cdb:expired");
   EXPECT_EQ(read("zero"), NO_USER);
   EXPECT_EQ(read("later"), USER);
   // no digits at all are a zero
