@@ -128,21 +128,21 @@ outcome ezmlm(const delivery &d, std::string_view name) {
 // outside quotes.
 std::string_view take_command(std::string_view &line) {
   char quote = 0;
-  size_t at = 0, end = 0;
-  for (; at < line.size(); ++at) {
-    const char c = line[at];
+  size_t end = 0, operator_size = 0;
+  for (; end < line.size() && operator_size == 0; ++end) {
+    const char c = line[end];
     if (quote) {
       if (c == quote) quote = 0;
     } else if (c == '\'' || c == '"') {
       quote = c;
-    } else if (c == ';' || line.substr(at, 2) == "&&" || line.substr(at, 2) == "||") {
-      break;
+    } else if (c == ';') {
+      operator_size = 1;
+    } else if (line.substr(end, 2) == "&&" || line.substr(end, 2) == "||") {
+      operator_size = 2;
     }
   }
-  end = at;
-  at = std::min(line.size(), at + (at < line.size() && line[at] != ';' ? 2 : 1));
-  const std::string_view command = line.substr(0, end);
-  line.remove_prefix(at);
+  const std::string_view command = line.substr(0, operator_size ? end - 1 : end);
+  line.remove_prefix(command.size() + operator_size);
   return command;
 }
 

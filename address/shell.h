@@ -1,9 +1,11 @@
 // shell.h - a program line cut into words, as /bin/sh -c would cut it.
 //
-// Knows the part of the shell's language whose result is certain: words between
-// blanks, quotes, backslashes, a comment at the end. Everything else (variables
-// outside double quotes, ; & | < > ( ) `, patterns, braces, a quote that is not
-// closed, bytes that shells disagree about ...) is not certain.
+// Knows the part of the shell's language whose result is certain, in dash and in
+// bash, in every locale: words between blanks, quotes, backslashes, the home, a
+// comment at the end. Everything else is not certain: variables outside double
+// quotes, ; & | < > ( ) `, patterns, braces, assignments, reserved words, a quote
+// that is not closed, a line that begins as an option, control characters, and
+// bytes of 0x80 and more outside quotes.
 
 #ifndef ADDRESS_SHELL_H
 #define ADDRESS_SHELL_H

@@ -99,7 +99,8 @@ TEST_F(Program, AnExitThatIsNotCertainIsUnknown) {
 }
 
 TEST_F(Program, QuotesBlanksAndCommentsAreTheShells) {
-  for (const char *command : {"exit 100   \t", " exit\t100", "exit '100'", "e'x'it \"100\"", "exit 10\\0", "exit 100 # no"})
+  for (const char *command :
+       {"exit 100   \t", " exit\t100", "exit '100'", "e'x'it \"100\"", "exit 10\\0", "exit 100 # no"})
     EXPECT_EQ(line(command), "program-refuses") << command;
 }
 
@@ -111,17 +112,18 @@ TEST_F(Program, ALineEndsAtANul) {
 TEST_F(Program, OtherProgramsAreUnknown) {
   install();
   host.programs.insert({"/usr/bin/forward", "/var/qmail/bin/forward"});
-  for (const char *command : {"forward x@y", "/var/qmail/bin/forward x", "preline maildrop", "cat >x", "sh -c 'exit 100'",
-                              "procmail", "bouncesayin x", "./bouncesaying x", "bin/bouncesaying x", "/", "''", "ezmlm-"})
+  for (const char *command :
+       {"forward x@y", "/var/qmail/bin/forward x", "preline maildrop", "cat >x", "sh -c 'exit 100'", "procmail",
+        "bouncesayin x", "./bouncesaying x", "bin/bouncesaying x", "/", "''", "ezmlm-"})
     EXPECT_EQ(line(command), "program") << command;
 }
 
 // ---- bouncesaying, except, condredirect
 
 TEST_F(Program, BouncesayingWithoutAProgramRefuses) {
-  for (const char *command : {"bouncesaying 'no such user'", "bouncesaying", "bouncesaying ''", "bouncesaying \"no $EXT\"",
-                              "exec bouncesaying x", "/var/qmail/bin/bouncesaying 'gone'",
-                              "exec /var/qmail/bin/bouncesaying \"This address no longer accepts mail.\""})
+  for (const char *command : {"bouncesaying 'no such user'", "bouncesaying", "bouncesaying ''",
+                              "bouncesaying \"no $EXT\"", "exec bouncesaying x",
+                              "/var/qmail/bin/bouncesaying 'gone'", "exec /var/qmail/bin/bouncesaying \"This address no longer accepts mail.\""})
     EXPECT_EQ(line(command), "program-refuses") << command;
 }
 

@@ -114,10 +114,9 @@ TEST(Shell, WhatTheShellWouldActOnIsNotCertain) {
 }
 
 TEST(Shell, AReservedWordBeginsSomethingElse) {
-  for (const char *word : {"!", "if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until", "for",
-                           "in", "select", "time", "function", "coproc", "'if'"}) {
+  for (const char *word : {"!", "if", "then", "else", "elif", "fi", "do", "done", "case", "esac", "while", "until",
+                           "for", "in", "select", "time", "function", "coproc", "'if'"})
     EXPECT_EQ(read(std::string(word) + " a"), "?") << word;
-  }
   EXPECT_EQ(read("a if ! then"), "<a><if><!><then>");
 }
 
