@@ -61,7 +61,7 @@ std::string quoted(std::string_view s) {
 struct entry {
   std::string domain;  // in lower case
   policy_words words;
-  bool broken = false;  // something in it could not be read; observe is set
+  bool broken = false;  // something in it could not be read
   std::vector<std::string> complaints;
 
   explicit entry(std::string_view line) {
@@ -118,7 +118,7 @@ struct entry {
   }
 
   void complain(const std::string &what) {
-    broken = words.observe = true;
+    broken = true;
     complaints.push_back(what + "; until this is mended " +
                          (domain.empty() ? "every domain without a line of its own" : quoted(domain)) +
                          " is only observed");
@@ -157,7 +157,7 @@ policy_table::policy_table(std::string_view text, std::vector<std::string> &comp
     if (entries_.count(e.domain))
       wrong.add(number, e.shown_domain() + " has a line already, which no longer counts: take one of them out");
     if (e.broken) broken.insert(e.domain);
-    e.words.observe = e.words.observe || broken.count(e.domain);
+    if (broken.count(e.domain)) e.words.observe = true;
     entries_.insert_or_assign(std::move(e.domain), std::move(e.words));
   }
 }
