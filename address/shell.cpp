@@ -4,7 +4,7 @@
 #include "shell.h"
 
 #include <algorithm>
-#include <array>
+#include <iterator>
 
 namespace {
 
@@ -22,10 +22,10 @@ bool in_name(char c) { return begins_name(c) || (c >= '0' && c <= '9'); }
 
 // Words that begin something else than a command, in any of the shells.
 bool is_reserved(std::string_view word) {
-  static constexpr std::array<std::string_view, 24> reserved = {
-      "!",  "if",  "then", "else", "elif",   "fi",     "do",   "done",     "case", "esac",    "while", "until",
-      "in", "for", "{",    "}",    "select", "coproc", "time", "function", "[[",   "]]",      "end",   "foreach"};
-  return std::find(reserved.begin(), reserved.end(), word) != reserved.end();
+  static constexpr std::string_view reserved[] = {
+      "!",     "if",    "then", "else", "elif", "fi", "do",     "done",   "case", "esac",
+      "while", "until", "for",  "in",   "{",    "}",  "select", "coproc", "time", "function", "[[", "]]"};
+  return std::find(std::begin(reserved), std::end(reserved), word) != std::end(reserved);
 }
 
 class cutting {

@@ -123,7 +123,8 @@ TEST_F(Program, OtherProgramsAreUnknown) {
 TEST_F(Program, BouncesayingWithoutAProgramRefuses) {
   for (const char *command : {"bouncesaying 'no such user'", "bouncesaying", "bouncesaying ''",
                               "bouncesaying \"no $EXT\"", "exec bouncesaying x",
-                              "/var/qmail/bin/bouncesaying 'gone'", "exec /var/qmail/bin/bouncesaying \"This address no longer accepts mail.\""})
+                              "/var/qmail/bin/bouncesaying 'gone'",
+                              "exec /var/qmail/bin/bouncesaying \"This address no longer accepts mail.\""})
     EXPECT_EQ(line(command), "program-refuses") << command;
 }
 
