@@ -7,7 +7,8 @@
 //
 // Where vdelivermail itself cannot read its users it takes them for unknown ones
 // and bounces. That is no answer here: such users are "temporary", whatever the
-// line or the policy says of unknown ones.
+// line or the policy says of unknown ones. A vpopmail that keeps its users in SQL is
+// known by its settings, or by there being no files: nobody is refused then.
 
 #ifndef ADDRESS_VPOPMAIL_H
 #define ADDRESS_VPOPMAIL_H

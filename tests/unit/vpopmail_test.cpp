@@ -365,12 +365,14 @@ TEST_F(Vpopmail, FilesWithUsersRefuseNobodyBesideSettingsForSql) {
 // ---- the record
 
 TEST_F(Vpopmail, TheBounceFlagIsReadAsANumberOfC) {
-  for (const char *gid : {"16", " 16", "\t+16", "16x", "-16", "-1", "18", "4294967312", "99999999999999999999", "016"}) {
+  for (const char *gid :
+       {"16", " 16", "\t+16", "16x", "-16", "-1", "18", "4294967312", "99999999999999999999", "016"}) {
     users({{"ann", record(gid)}});
     for (const char *word : {"bounce-no-mailbox", "delete", "/dir", "?"})
       EXPECT_EQ(action(word, "ann@x.example"), BOUNCES) << gid;
   }
-  for (const char *gid : {"0", "", "0x10", "x16", "15", "2062", "32", "4294967296", "-99999999999999999999", "- 16"}) {
+  for (const char *gid :
+       {"0", "", "0x10", "x16", "15", "2062", "32", "4294967296", "-99999999999999999999", "- 16"}) {
     users({{"ann", record(gid)}});
     EXPECT_EQ(ask("ann"), USER) << gid;
   }
@@ -412,7 +414,8 @@ TEST_F(Vpopmail, WithExtThePartBeforeTheFirstDashIsAUserToo) {
   EXPECT_EQ(ask("ann-x"), NO_USER);
   policy.ext = true;
   users({{"ann", record()}, {"cy-x", record()}, {"bo", record("16")}, {"bo-x", record()}, {"", record()}});
-  for (const char *name : {"ann-x", "ann-x-y", "ann-", "ANN-X", "cy-x", "bo-x", "-x"}) EXPECT_EQ(ask(name), USER);
+  for (const char *name : {"ann-x", "ann-x-y", "ann-", "ANN-X", "cy-x", "bo-x", "-x"})
+    EXPECT_EQ(ask(name), USER) << name;
   for (const char *name : {"cy-x-y", "cy-y", "cy"}) EXPECT_EQ(ask(name), NO_USER) << name;
   EXPECT_EQ(ask("bo-y"), BOUNCES);
 }
