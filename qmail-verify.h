@@ -186,7 +186,7 @@ static inline const char *qv_position_text(unsigned position) {
   switch (position) {
     case 1: return "remote";
     case 2: return "exception";
-    case 9: return "no dot-qmail needed";
+    case 9: return "no extension";
     case 10: return "dot-qmail";
     case 12: return "default dot-qmail";
     case 14: return "no-mailbox";

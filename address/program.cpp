@@ -8,6 +8,7 @@
 #include <span>
 
 #include "fastforward.h"
+#include "qmail/text.h"
 #include "vmailmgr.h"
 #include "vpopmail.h"
 
@@ -235,6 +236,38 @@ outcome command_says(const delivery &d, shell_command command) {
   return command.words.empty() ? exited(0) : program(d, command);
 }
 
+// ---- VERIFY_FASTFORWARDCDB
+
+// Has the dot-qmail file this line and no other that does anything?
+bool alone(const delivery &d) {
+  std::string_view text = d.found.file.content;
+  size_t lines = 0;
+  while (!text.empty()) {
+    const std::string_view line = text_line(text);
+    lines += !line.empty() && line.front() != '#' && line.front() != '+';
+  }
+  return lines == 1;
+}
+
+// A word like -p or -pd, with which fastforward does not refuse.
+bool passes_on(std::string_view line) {
+  constexpr std::string_view before = " \t'\"\\";
+  for (size_t at = line.find('-'); at != line.npos; at = line.find('-', at + 1)) {
+    if (at == 0 || before.find(line[at - 1]) == before.npos) continue;
+    const std::string_view word = line.substr(at, line.find_first_of(" \t", at) - at);
+    if (word.find('p') != word.npos) return true;
+  }
+  return false;
+}
+
+// Does ~alias/.qmail-default hand everything to a fastforward whose words cannot be
+// read? What else the line might do must not be there: then nobody knows.
+bool hint_counts(const delivery &d, std::string_view line) {
+  return !d.settings.fastforward_cdb.empty() && d.user.name == d.settings.alias &&
+         d.found.name == ".qmail-default" && line.find("fastforward") != line.npos &&
+         line.find_first_of(";&|<>()`") == line.npos && !passes_on(line) && alone(d);
+}
+
 outcome line_says(const delivery &d, std::string_view line) {
   shell_command command = shell_read(line, d.user.home);
   if (command.certain) return command_says(d, std::move(command));
@@ -246,10 +279,9 @@ outcome line_says(const delivery &d, std::string_view line) {
 outcome program_read(const delivery &d, std::string_view line) {
   line = line.substr(0, line.find('\0'));
   outcome says = line_says(d, line);
-  const bool hint = says.reason == QV_REASON_PROGRAM && !d.settings.fastforward_cdb.empty() &&
-                    d.user.name == d.settings.alias && d.found.name == ".qmail-default" &&
-                    line.find("fastforward") != line.npos;
-  return hint ? fastforward_hint(d, d.settings.fastforward_cdb) : says;
+  // a file that decided was read, and is more than a hint
+  const bool unread = says.reason == QV_REASON_PROGRAM && says.about.empty();
+  return unread && hint_counts(d, line) ? fastforward_hint(d, d.settings.fastforward_cdb) : says;
 }
 
 std::string_view program_name(const delivery &d, const shell_word &command) {

@@ -185,7 +185,7 @@ TEST_F(Judge, WhatTheFileSays) {
       {"+list \n/mbox\n", "dotqmail-xbit", 0644},
       {"+other\n/mbox\n", "dotqmail", 0644},
       {"&x\n", "dotqmail", 0744},
-      {"|exit 100", "program", 0644},
+      {"|exit 100", "program-refuses", 0644},
       {"./Mailbox\n|cat\n", "program", 0644},
       {"x|cat\n", "dotqmail", 0644},
   };

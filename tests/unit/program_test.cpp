@@ -410,7 +410,7 @@ TEST_F(Program, APolicyNeverStandsForAProgramThatIsRead) {
 TEST_F(Program, TheHintIsForTheAliasUsersDefaultAndALineThatCannotBeRead) {
   settings.fastforward_cdb = "/etc/aliases.cdb";
   host.data["/etc/aliases.cdb"].content = fake_cdb({{":known@here", "&x@y"}});
-  const std::string odd = "|true; fastforward -d /etc/other.cdb\n";
+  const std::string odd = "|/opt/bin/quiet fastforward -d /etc/other.cdb\n";
   file("/alias/.qmail-default", odd);
   EXPECT_EQ(judge("nobody@here"), "fastforward-absent");
   EXPECT_EQ(judge("known@here"), "fastforward");
@@ -421,4 +421,28 @@ TEST_F(Program, TheHintIsForTheAliasUsersDefaultAndALineThatCannotBeRead) {
   file("/alias/.qmail-a-default", odd);
   EXPECT_EQ(judge("a-nobody@here"), "program");
   EXPECT_EQ(says(odd), "program");
+}
+
+TEST_F(Program, TheHintRefusesNobodyWhereTheFileMayDoMore) {
+  settings.fastforward_cdb = "/etc/aliases.cdb";
+  host.data["/etc/aliases.cdb"].content = fake_cdb({{":known@here", "&x@y"}});
+  for (const char *more : {"|true; fastforward -d $CDB\n", "|fastforward -d $CDB || exit 0\n", "|fastforward -pd $CDB\n",
+                           "|fastforward -d\t-'p' $CDB\n", "|fastforward -d $CDB\n./Maildir/\n",
+                           "|true\n|fastforward -d $CDB\n", "|fastforward -d $CDB >/dev/null\n"}) {
+    file("/alias/.qmail-default", more);
+    EXPECT_EQ(judge("nobody@here"), "program") << more;
+  }
+  for (const char *nothing_more : {"|fastforward -d $CDB\n", "|fastforward \"$CDB\"\n# as it was\n\n"}) {
+    file("/alias/.qmail-default", nothing_more);
+    EXPECT_EQ(judge("nobody@here"), "fastforward-absent") << nothing_more;
+    EXPECT_EQ(judge("known@here"), "fastforward") << nothing_more;
+  }
+}
+
+TEST_F(Program, TheHintSaysNothingWhereTheLinesOwnDatabaseWasRead) {
+  settings.fastforward_cdb = "/etc/aliases.cdb";
+  host.data["/etc/aliases.cdb"].content = fake_cdb({});
+  host.data["/alias/x.cdb"].content = fake_cdb({{":known@here", std::string("|prog\0", 6)}});
+  file("/alias/.qmail-default", "|fastforward -d x.cdb\n");
+  EXPECT_EQ(judge("known@here"), "program");
 }
