@@ -121,7 +121,8 @@ enum qv_verdict {
   X(49, POLICY_OBSERVE,       "policy-observe",       QV_VALID,     15, "control/verifypolicy: would not have been accepted, but the domain is only observed (observe)") \
   X(50, POLICY_REFUSE,        "policy-refuse",        QV_INVALID,   10, "control/verifypolicy: this program always refuses (refuse=)") \
   X(51, POLICY_DELETE,        "policy-delete",        QV_INVALID,   10, "vpopmail would discard the mail: refused by control/verifypolicy (refuse-delete)") \
-  X(52, POLICY_FOLLOW,        "policy-follow",        QV_INVALID,   10, "every address it forwards to would be refused (policy follow)")
+  X(52, POLICY_FOLLOW,        "policy-follow",        QV_INVALID,   10, "every address it forwards to would be refused (policy follow)") \
+  X(53, VPOPMAIL_OWN,         "vpopmail-own",         QV_UNKNOWN,   10, "vpopmail's user has a dot-qmail file, which decides at delivery time")
 /* clang-format on */
 
 enum qv_reason {

@@ -60,7 +60,7 @@ int slurp(int fd, site_dotqmail &file) {
 
 class visit final : public site_visit {
  public:
-  visit(uid_t uid, gid_t gid) : identity_(uid, gid) {}
+  visit(uid_t uid, gid_t gid, asuser_recent &recent) : identity_(uid, gid), uid_(uid), gid_(gid), recent_(recent) {}
   int error() const { return identity_.error(); }
 
   // "home/." rather than home: the dot asks for the right to search the home
@@ -96,10 +96,20 @@ class visit final : public site_visit {
     return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
   }
 
-  bool runnable(const std::string &path) override {
-    struct stat st;
-    return fstatat(home_.get(), path.c_str(), &st, 0) == 0 && S_ISREG(st.st_mode) &&
-           faccessat(home_.get(), path.c_str(), X_OK, AT_EACCESS) == 0;
+  Runs runs(const std::string &path) override {
+    return static_cast<Runs>(
+        recent_.get('x', uid_, gid_, path, [&] { return static_cast<int>(runs_now(path)); }));
+  }
+
+  bool present(const std::string &path) override {
+    return recent_.get('p', uid_, gid_, path, [&] {
+      struct stat st;
+      return stat(path.c_str(), &st) == 0 || !site_absent(errno);
+    });
+  }
+
+  bool writable(const std::string &path) override {
+    return faccessat(home_.get(), path.c_str(), W_OK, AT_EACCESS) == 0;
   }
 
   bool bare(const std::string &dir) override {
@@ -112,14 +122,39 @@ class visit final : public site_visit {
   }
 
  private:
+  Runs runs_now(const std::string &path) const {
+    struct stat st;
+    if (fstatat(home_.get(), path.c_str(), &st, 0) == -1 || !S_ISREG(st.st_mode)) return Runs::nothing;
+    if (faccessat(home_.get(), path.c_str(), X_OK, AT_EACCESS) == -1) return Runs::nothing;
+    const unique_fd fd(openat(home_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    char begin[2];
+    // one that may be run and not be read is no script: its interpreter could not read it
+    return fd && read(fd.get(), begin, 2) == 2 && begin[0] == '#' && begin[1] == '!' ? Runs::script : Runs::binary;
+  }
+
   identity identity_;
+  const uid_t uid_;
+  const gid_t gid_;
+  asuser_recent &recent_;
   unique_fd home_;
 };
 
 }  // namespace
 
-std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, int &error) {
-  auto v = std::make_unique<visit>(uid, gid);
+template <class Look>
+int asuser_recent::get(char kind, uid_t uid, gid_t gid, const std::string &path, Look look) {
+  if (path.empty() || path.front() != '/') return look();
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  if (now.tv_sec != since_ || seen_.size() >= SEEN_MAX) seen_.clear();
+  since_ = now.tv_sec;
+  const auto [at, fresh] = seen_.try_emplace(kind + std::to_string(uid) + ' ' + std::to_string(gid) + path);
+  if (fresh) at->second = look();
+  return at->second;
+}
+
+std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, asuser_recent &recent, int &error) {
+  auto v = std::make_unique<visit>(uid, gid, recent);
   error = v->error();
   if (error != 0) return nullptr;
   return v;

@@ -11,13 +11,31 @@
 
 #include <sys/types.h>
 
+#include <ctime>
 #include <memory>
+#include <string>
+#include <unordered_map>
 
 #include "site.h"
 
+// What visits saw of programs, kept for a second: they are looked at for each
+// question, and change once in years.
+class asuser_recent {
+ public:
+  // What look() says of path as this user: asked now, or within the last second.
+  template <class Look>
+  int get(char kind, uid_t uid, gid_t gid, const std::string &path, Look look);
+
+ private:
+  static constexpr size_t SEEN_MAX = 4096;
+  time_t since_ = -2;
+  std::unordered_map<std::string, int> seen_;
+};
+
 // Becomes (uid, gid). null: could not; error says why (EPERM where the process
 // is not root and uid or gid are not its own, EINVAL for ids that cannot be had).
-std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, int &error);
+// recent outlives it.
+std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, asuser_recent &recent, int &error);
 
 // stat(2) of path as (uid, gid): 0, or errno. become_failed tells a change of
 // identity that did not work from a look that did not.

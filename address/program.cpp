@@ -52,27 +52,49 @@ bool is_known(std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end() || on_every_host(name) || is_ezmlm(name);
 }
 
-// The directories whose programs are what their names say.
-bool is_trusted(const delivery &d, std::string_view dir) {
-  if (dir == d.settings.qmail + "/bin") return true;
-  if (!dir.ends_with("/bin")) return false;
-  dir.remove_suffix(4);  // vpopmail's home, in which the domain's directory is?
-  return d.user.home.starts_with(std::string(dir) + "/domains/");
+bool is_netqmails(std::string_view name) {
+  return name == "bouncesaying" || name == "except" || name == "condredirect";
 }
 
+// A path without empty and "." parts.
+std::string without_dots(std::string_view path) {
+  std::string out;
+  while (!path.empty()) {
+    path.remove_prefix(1);
+    const std::string_view part = path.substr(0, path.find('/'));
+    if (!part.empty() && part != ".") out.append("/").append(part);
+    path.remove_prefix(part.size());
+  }
+  return out;
+}
+
+// Is this the directory in which that program is by its nature: the qmail directory's
+// bin, or that beside vpopmail's domains?
+bool is_own_place(const delivery &d, std::string_view dir, std::string_view name) {
+  if (is_netqmails(name)) return dir == d.settings.qmail + "/bin";
+  if (name != "vdelivermail" || !dir.ends_with("/bin")) return false;
+  return d.visit.present(std::string(dir.substr(0, dir.size() - 4)) + "/domains");
+}
+
+// A script may do anything, and so may a program in the user's own home.
 bool counts_by_path(const delivery &d, const std::string &path) {
-  if (d.visit.runnable(path)) return true;
+  using Runs = site_visit::Runs;
+  const std::string_view name = base_name(path);
   const std::string dir = path.substr(0, path.rfind('/'));
-  if (on_every_host(base_name(path)) && (dir == "/bin" || dir == "/usr/bin"))
-    return d.visit.bare(d.settings.qmail + "/bin");
-  return is_trusted(d, dir) && d.visit.bare(dir);
+  const Runs runs = d.visit.runs(path);
+  if (runs == Runs::binary) return !path.starts_with(d.user.home + "/") || is_own_place(d, dir, name);
+  if (runs == Runs::script) return false;
+  if (on_every_host(name) && (dir == "/bin" || dir == "/usr/bin")) return d.visit.bare(d.settings.qmail + "/bin");
+  return is_own_place(d, dir, name) && d.visit.bare(dir);
 }
 
-bool counts_by_name(const delivery &d, const std::string &name) {
+bool counts_by_name(const delivery &d, std::string_view name) {
+  using Runs = site_visit::Runs;
   const std::string bin = d.settings.qmail + "/bin";
   for (const std::string &dir : {bin, std::string("/usr/local/bin"), std::string("/usr/bin"), std::string("/bin")})
-    if (d.visit.runnable(dir + "/" + name)) return true;
-  return d.visit.bare(bin);
+    if (const Runs runs = d.visit.runs(dir + "/" + std::string(name)); runs != Runs::nothing)
+      return runs == Runs::binary;
+  return (is_netqmails(name) || on_every_host(name) || name == "fastforward") && d.visit.bare(bin);
 }
 
 // ---- programs of which the exit status is certain
@@ -290,8 +312,8 @@ std::string_view program_name(const delivery &d, const shell_word &command) {
   if (!is_known(name)) return {};
   bool counts = false;
   if (name.size() == command.text.size())
-    counts = counts_by_name(d, command.text);
+    counts = counts_by_name(d, name);
   else if (command.text.front() == '/')
-    counts = counts_by_path(d, command.text);
+    counts = counts_by_path(d, without_dots(command.text));
   return counts ? name : std::string_view();
 }

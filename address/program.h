@@ -16,12 +16,12 @@
 outcome program_read(const delivery &d, std::string_view line);
 
 // Which of the programs that are read here is meant by this command word: its
-// name without the directory (a part of command), or empty. A name counts where the
-// shell would find it: a full path that this user may run; or in the qmail
-// directory's bin, or a directory of the usual PATH. bin (the qmail directory's, and
-// that of the vpopmail home in which the user's home is) counts by name where it has
-// no programs at all: a host is judged from a copy. What is a program of the shell's
-// own (exit, :, true, false) is not looked at here, but by program_read.
+// name without the directory, or empty. A name counts where the shell would find
+// it: a full path outside the user's own home, or below the qmail directory's bin or
+// a directory of the usual PATH; never a script, which may do anything. A host may
+// be judged from a copy that has no programs: where the qmail directory's bin, or
+// the bin beside vpopmail's domains, is empty, the programs that belong there count
+// by their names.
 std::string_view program_name(const delivery &d, const shell_word &command);
 
 #endif

@@ -63,8 +63,14 @@ class site_visit {
   // Opens what a program would read: a regular file (else EISDIR or EINVAL), its
   // path absolute or relative to the home. 0, or errno.
   virtual int open_data(const std::string &path, unique_fd &fd) = 0;
-  // Is there a program at this path (as above) that the user may run?
-  virtual bool runnable(const std::string &path) = 0;
+  // What would be run at this path (as above) by the user? May be a second old.
+  enum class Runs { nothing, script, binary };
+  virtual Runs runs(const std::string &path) = 0;
+  // Is there anything at this absolute path? False only where that is certain. May
+  // be a second old.
+  virtual bool present(const std::string &path) = 0;
+  // May the user write to what is at this path (as above)?
+  virtual bool writable(const std::string &path) = 0;
   // Is this directory (absolute) certainly without any file, or not there at all?
   virtual bool bare(const std::string &dir) = 0;
 };

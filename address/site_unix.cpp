@@ -10,7 +10,6 @@
 
 #include <vector>
 
-#include "asuser.h"
 
 namespace {
 
@@ -125,5 +124,5 @@ Look site_unix::home_owner(const site_passwd &entry, uid_t &owner, int &error) {
 }
 
 std::unique_ptr<site_visit> site_unix::become(uid_t uid, gid_t gid, int &error) {
-  return asuser_become(uid, gid, error);
+  return asuser_become(uid, gid, recent_, error);
 }

@@ -9,6 +9,7 @@
 
 #include <string>
 
+#include "asuser.h"
 #include "site.h"
 
 class site_unix final : public site {
@@ -28,6 +29,7 @@ class site_unix final : public site {
   Look getpw_identity(int &error);
 
   std::string qmailp_, nofiles_;
+  asuser_recent recent_;
   // qmail-getpw's ids, kept for a second
   uid_t getpw_uid_ = 0;
   gid_t getpw_gid_ = 0;

@@ -62,7 +62,9 @@ bool fields(std::string_view rest, uint32_t &expiry) {
 }
 
 bool is_script(const delivery &d, const std::string &name) {
-  return d.visit.runnable("/etc/vmailmgr/" + name) || d.visit.runnable(d.user.home + "/.vmailmgr/" + name);
+  for (const std::string &dir : {std::string("/etc/vmailmgr/"), d.user.home + "/.vmailmgr/"})
+    if (d.visit.runs(dir + name) != site_visit::Runs::nothing) return true;
+  return false;
 }
 
 class reading {

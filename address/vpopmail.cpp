@@ -4,9 +4,11 @@
 
 #include "vpopmail.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
 
 #include "qmail/cdb.h"
@@ -227,33 +229,64 @@ outcome no_user(const delivery &d, const shell_word &action) {
   return outcome_pass(QV_REASON_VPOPMAIL_CATCHALL, true);
 }
 
-// checkuser(). The user's own .qmail file may still end the delivery or refuse.
-outcome user(const user_look &u, const std::string &name, const shell_word &action) {
+// May vdelivermail make vpasswd.cdb anew?
+bool may_rebuild(site_visit &visit, const std::string &directory) {
+  const std::string lock = directory + "/.vpasswd.lock";
+  return visit.writable(directory) && (!visit.present(lock) || visit.writable(lock));
+}
+
+// Does the user's directory have a dot-qmail file that vdelivermail follows? rest:
+// what stands behind the user's name and its dash, with qmail-ext; nullopt without.
+// A slash in it leads nowhere.
+bool has_own_file(site_visit &visit, std::string_view directory, std::optional<std::string_view> rest) {
+  const std::string stem = std::string(directory) + "/.qmail";
+  unique_fd fd;
+  if (rest && rest->find('/') == rest->npos) {
+    std::string safe(*rest);
+    std::replace(safe.begin(), safe.end(), '.', ':');
+    if (visit.open_data(stem + "-" + safe, fd) == 0) return true;
+    for (size_t i = safe.size() + 1; i-- > 0;)
+      if ((i == 0 || safe[i - 1] == '-') && visit.open_data(stem + "-" + safe.substr(0, i) + "default", fd) == 0)
+        return true;
+  }
+  return visit.open_data(stem, fd) == 0;
+}
+
+// checkuser()
+outcome user(const delivery &d, const assigned &to, const user_look &u, const std::string &name,
+             std::optional<std::string_view> rest, const shell_word &action) {
   if (name.size() + u.record.size() + 2 > RECORD_SIZE) return outcome_of(QV_REASON_PROGRAM);
   const vpopmail_record record = vpopmail_parse(u.record);
   if (!record.complete) return outcome_of(QV_REASON_PROGRAM_DEFERS);
   if (record.bounces) {
     // of a user that vdelivermail perhaps does not find the line may dispose otherwise
-    const bool surely = !u.rebuilt || (u.certain && bounces_unknown(action));
+    const bool surely =
+        !u.rebuilt || (u.certain && (bounces_unknown(action) || may_rebuild(d.visit, to.directory)));
     return outcome_of(surely ? QV_REASON_VPOPMAIL_BOUNCE_FLAG : QV_REASON_PROGRAM);
   }
-  return record.has_directory ? outcome_pass(QV_REASON_VPOPMAIL_USER, true) : outcome_of(QV_REASON_PROGRAM);
+  if (record.directory.empty()) return outcome_of(QV_REASON_PROGRAM);
+  if (has_own_file(d.visit, record.directory, rest)) return outcome_of(QV_REASON_VPOPMAIL_OWN);
+  return outcome_pass(QV_REASON_VPOPMAIL_USER, true);
 }
 
 // vdelivermail behind its tests of names.
-outcome by_users(const delivery &d, std::string name, const std::string &host, const shell_word &action) {
+outcome by_users(const delivery &d, const std::string &full, const std::string &host, const shell_word &action) {
   const assigned to = assign(d, host);
   if (to.look == Look::failed) return outcome_of(QV_REASON_VPOPMAIL_TROUBLE, "users/cdb", to.error);
   if (to.look == Look::absent) return with_about(no_user(d, action), "users/cdb");
   if (!to.certain) return outcome_of(QV_REASON_PROGRAM);
 
+  std::string name = full;
+  std::optional<std::string_view> rest;
   user_look u = find(d, to.directory, name);
   const size_t dash = name.find('-');
   if (d.policy.ext && u.says.reason == QV_REASON_VPOPMAIL_NO_USER && dash != name.npos) {
     name.erase(dash);
+    rest = std::string_view(full).substr(dash + 1);
     u = find(d, to.directory, name);
   }
-  if (u.says.reason == QV_REASON_VPOPMAIL_USER) return with_about(user(u, name, action), u.says.about);
+  if (u.says.reason == QV_REASON_VPOPMAIL_USER)
+    return with_about(user(d, to, u, name, rest, action), u.says.about);
   if (u.says.reason == QV_REASON_VPOPMAIL_NO_USER) return with_about(no_user(d, action), u.says.about);
   return std::move(u.says);
 }
@@ -265,8 +298,7 @@ outcome unless_in_sql(const delivery &d, const shell_word &program, outcome says
   if (says.verdict() != QV_INVALID || bin == std::string::npos) return says;
   for (const char *name : {"/etc/vpopmail.mysql", "/etc/vpopmail.pgsql"}) {
     const std::string settings = program.text.substr(0, bin) + name;
-    unique_fd fd;
-    if (!not_there(d.visit.open_data(settings, fd)))
+    if (d.visit.present(settings))
       return elsewhere(settings, "there is " + settings, "if it does not, remove this file");
   }
   return says;
@@ -294,6 +326,6 @@ vpopmail_record vpopmail_parse(std::string_view data) {
   vpopmail_record record;
   record.complete = count >= 3;
   record.bounces = record.complete && (number(fields[2]) & BOUNCE_MAIL) != 0;
-  record.has_directory = !fields[4].empty();
+  record.directory = fields[4];
   return record;
 }

@@ -25,7 +25,7 @@ outcome vpopmail_read(const delivery &d, const shell_command &command);
 struct vpopmail_record {
   bool complete = false;  // has as many fields as vdelivermail needs: it crashes where not
   bool bounces = false;   // the flag BOUNCE_MAIL (0x10) is set
-  bool has_directory = false;  // the user's, which vdelivermail has to make up where not
+  std::string_view directory;  // the user's, within data; nothing is delivered where it is empty
 };
 
 // data: a value of vpasswd.cdb: crypt:uid:gid:gecos:dir:quota[:clear]

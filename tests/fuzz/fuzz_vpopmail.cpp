@@ -58,7 +58,7 @@ void known(const std::string &name, const std::string &bytes, int options) {
   const outcome in_cdb = read("/vpasswd.cdb", fake_cdb({{name, bytes}}), name, options);
   if (refused_as_unknown(in_cdb) || in_cdb.verdict() == QV_TEMPORARY) abort();
   const vpopmail_record record = vpopmail_parse(bytes);
-  if ((record.bounces || record.has_directory) && !record.complete) abort();
+  if ((record.bounces || !record.directory.empty()) && !record.complete) abort();
   if (in_cdb.verdict() == QV_INVALID && !(record.complete && record.bounces)) abort();
   const outcome in_text = read("/vpasswd", name + ":" + bytes + "\n", name, options);
   if (refused_as_unknown(in_text) || in_text.verdict() == QV_TEMPORARY) abort();

@@ -59,7 +59,14 @@ class fake_visit final : public site_visit {
     return 0;
   }
 
-  bool runnable(const std::string &path) override { return host_.programs.count(path) > 0; }
+  Runs runs(const std::string &path) override {
+    if (host_.scripts.count(path)) return Runs::script;
+    return host_.programs.count(path) ? Runs::binary : Runs::nothing;
+  }
+
+  bool present(const std::string &path) override { return host_.data.count(path) || host_.directories.count(path); }
+
+  bool writable(const std::string &path) override { return !host_.read_only.count(path); }
 
   bool bare(const std::string &dir) override {
     const auto it = host_.programs.lower_bound(dir + "/");

@@ -41,7 +41,9 @@ class watched_site final : public site {
     int mode(mode_t &mode) override { return inner_->mode(mode); }
     int open(const std::string &name, site_dotqmail &file) override { return inner_->open(name, file); }
     int open_data(const std::string &path, unique_fd &fd) override { return inner_->open_data(path, fd); }
-    bool runnable(const std::string &path) override { return inner_->runnable(path); }
+    Runs runs(const std::string &path) override { return inner_->runs(path); }
+    bool present(const std::string &path) override { return inner_->present(path); }
+    bool writable(const std::string &path) override { return inner_->writable(path); }
     bool bare(const std::string &dir) override { return inner_->bare(dir); }
 
    private:

@@ -222,12 +222,40 @@ TEST_F(Program, VpopmailsHomeIsTheOneInWhichTheDomainIs) {
   const auto visit = host.become(89, 89, error);
   const delivery d{host, *visit, settings, none, user, found, "x", "virt", std::nullopt};
   auto name = [&](const char *path) { return program_name(d, shell_word{path, true}); };
+  EXPECT_EQ(name("/srv/vpopmail/bin/vdelivermail"), "");
+  host.directories = {"/srv/vpopmail/domains"};
   EXPECT_EQ(name("/srv/vpopmail/bin/vdelivermail"), "vdelivermail");
   EXPECT_EQ(name("/home/vpopmail/bin/vdelivermail"), "");
   EXPECT_EQ(name("/srv/vpop/bin/vdelivermail"), "");
   EXPECT_EQ(name("/srv/vpopmail/sbin/vdelivermail"), "");
+  EXPECT_EQ(name("/srv/vpopmail/bin/bouncesaying"), "");
   host.programs = {"/srv/vpopmail/bin/vchkpw"};
   EXPECT_EQ(name("/srv/vpopmail/bin/vdelivermail"), "");
+  host.programs.insert("/srv/vpopmail/bin/vdelivermail");
+  EXPECT_EQ(name("/srv/vpopmail/bin/vdelivermail"), "vdelivermail");
+  EXPECT_EQ(name("//srv/./vpopmail//bin/vdelivermail"), "vdelivermail");
+  host.scripts.insert("/srv/vpopmail/bin/vdelivermail");
+  EXPECT_EQ(name("/srv/vpopmail/bin/vdelivermail"), "");
+}
+
+TEST_F(Program, AnEmptyBinSpeaksOnlyForWhatBelongsThere) {
+  EXPECT_EQ(line("/var/qmail/bin/vdelivermail '' bounce-no-mailbox"), "program");
+  EXPECT_EQ(line("vdelivermail '' bounce-no-mailbox"), "program");
+  EXPECT_EQ(line("/var/qmail/bin/true"), "program");
+  EXPECT_EQ(line("/var/qmail//bin/./bouncesaying x"), "program-refuses");
+}
+
+TEST_F(Program, AScriptMayDoAnything) {
+  host.programs = {"/usr/bin/fastforward", "/usr/bin/bouncesaying"};
+  host.scripts = {"/var/qmail/bin/bouncesaying"};
+  EXPECT_EQ(line("bouncesaying x"), "program");
+  EXPECT_EQ(line("/var/qmail/bin/bouncesaying x"), "program");
+  EXPECT_EQ(line("/usr/bin/bouncesaying x"), "program-refuses");
+}
+
+TEST_F(Program, AProgramOfTheUsersOwnMayDoAnything) {
+  host.programs = {"/home/joe/bin/bouncesaying"};
+  EXPECT_EQ(line("/home/joe/bin/bouncesaying x"), "program");
 }
 
 // ---- the lines around it

@@ -67,7 +67,7 @@ class Vpopmail : public testing::Test {
   const std::string USER = "vpopmail-user goes on kept", NO_USER = "vpopmail-no-user",
                     CATCHALL = "vpopmail-catchall goes on kept", DELETE = "vpopmail-delete goes on",
                     BAD_NAME = "vpopmail-bad-name", BOUNCES = "vpopmail-bounce-flag", TROUBLE = "vpopmail-trouble",
-                    ELSEWHERE = "vpopmail-elsewhere", PROGRAM = "program", DEFERS = "program-defers";
+                    ELSEWHERE = "vpopmail-elsewhere", OWN = "vpopmail-own", PROGRAM = "program", DEFERS = "program-defers";
 };
 
 }  // namespace
@@ -137,10 +137,13 @@ TEST_F(Vpopmail, ANameIsCutAt156BytesBeforeAnythingElse) {
 }
 
 TEST_F(Vpopmail, ALocalPartWithSlashesIsOnlyAName) {
-  users({{"../ann", record()}});
+  users({{"../ann", record()}, {"ann", record()}});
   EXPECT_EQ(ask("../ann"), USER);
   EXPECT_EQ(ask("../../etc/passwd"), NO_USER);
-  EXPECT_EQ(host.log.size(), 3u);  // vpasswd.cdb, and twice a look for SQL
+  EXPECT_EQ(host.log, (std::vector<std::string>{"89 89 " + CDB}));
+  policy.ext = true;
+  host.data[DIR + "/ann/.qmail-x/../.qmail"] = {};
+  EXPECT_EQ(ask("ann-x/../.qmail"), USER);
 }
 
 // ---- the domain
@@ -156,7 +159,7 @@ TEST_F(Vpopmail, TheMailDomainsOwnRecordDecides) {
   from_elsewhere();
   user.home = "/home/joe";
   EXPECT_EQ(ask("ann"), USER);
-  EXPECT_EQ(host.log, (std::vector<std::string>{"89 89 " + CDB}));
+  EXPECT_EQ(host.log, (std::vector<std::string>{"89 89 " + CDB, "89 89 " + DIR + "/ann/.qmail"}));
   EXPECT_EQ(ask("nobody"), NO_USER);
 }
 
@@ -320,9 +323,15 @@ TEST_F(Vpopmail, ALineIsCutAtANul) {
 }
 
 TEST_F(Vpopmail, ABounceFlagThatVdelivermailPerhapsDoesNotReadRefusesNoMore) {
-  text("bob:" + record("16") + "\n");  // where the directory is closed the action applies
-  EXPECT_EQ(ask("bob"), BOUNCES);
-  for (const char *word : {"delete", "/dir", "?"}) EXPECT_EQ(action(word, "bob@x.example"), PROGRAM) << word;
+  text("bob:" + record("16") + "\n");
+  for (const char *word : {"bounce-no-mailbox", "delete", "/dir", "?"})
+    EXPECT_EQ(action(word, "bob@x.example"), BOUNCES) << word;
+  host.data[DIR + "/.vpasswd.lock"] = {};
+  for (const std::string &closed : {DIR, DIR + "/.vpasswd.lock"}) {
+    host.read_only = {closed};  // the action applies then
+    EXPECT_EQ(ask("bob"), BOUNCES);
+    for (const char *word : {"delete", "/dir", "?"}) EXPECT_EQ(action(word, "bob@x.example"), PROGRAM) << word;
+  }
 }
 
 TEST_F(Vpopmail, AVpasswdThatCannotBeReadIsNoAnswer) {
@@ -394,6 +403,26 @@ TEST_F(Vpopmail, AUserWithoutADirectoryIsLeftOpen) {
   EXPECT_EQ(ask("cy"), USER);
 }
 
+TEST_F(Vpopmail, AUsersOwnDotQmailFileDecides) {
+  host.data[DIR + "/ann/.qmail"] = {};
+  EXPECT_EQ(ask("ann"), OWN);
+  EXPECT_EQ(last.about, CDB);  // the directory is a record's
+  fails(DIR + "/ann/.qmail", EACCES);
+  EXPECT_EQ(ask("ann"), USER);
+}
+
+TEST_F(Vpopmail, WithExtAUsersOwnFilesForExtensionsDecide) {
+  policy.ext = true;
+  for (const char *file : {"/.qmail-a:b-c", "/.qmail-a:b-default", "/.qmail-default", "/.qmail"}) {
+    host.data[DIR + "/ann" + file] = {};
+    EXPECT_EQ(ask("ann-A.b-c"), OWN) << file;
+    EXPECT_EQ(ask("ann"), file == "/.qmail"s ? OWN : USER) << file;
+    host.data.erase(DIR + "/ann" + file);
+  }
+  host.data[DIR + "/ann/.qmail-a:b-c-default"] = {};
+  EXPECT_EQ(ask("ann-a.b-c"), USER);
+}
+
 TEST_F(Vpopmail, ARecordThatIsTooLongForVdelivermailIsLeftOpen) {
   users({{"ann", record("16") + std::string(2048, 'x')}});
   EXPECT_EQ(ask("ann"), PROGRAM);
@@ -458,6 +487,7 @@ TEST_F(Vpopmail, ThePolicyNeverStandsForUsersThatCouldNotBeRead) {
 // ---- all of a question
 
 TEST_F(Vpopmail, AQuestionFromAddressToVerdict) {
+  host.directories = {"/home/vpopmail/domains"};
   route_tables tables;
   tables.virtualdomains = control_map(control_parsefile("x.example:x.example\n"), control_map::Form::colon);
   const policy_table none;
