@@ -604,13 +604,14 @@ def users_of(row):
     """The files in which vpopmail or vmailmgr have their users."""
     where = row.situation
     if 'vdelivermail' in row.lines and not where.startswith('neither'):
-        record = f'$1$x:1:{16 if "0x10" in where else 0}:Info:/dir/a:NOQUOTA'.encode()
+        record = f'$1$x:1:{16 if "0x10" in where else 0}:Info:a:NOQUOTA'.encode()
         name = b'other' if 'lacks the user' in where else b'a'
         if where.startswith('etc/vpopmail.mysql'):  # beside the programs, two folders up from the home
             return {'../../etc/vpopmail.mysql': '', 'vpasswd.cdb': newu.cdb([(name, record)])}
         if 'in vpasswd alone' in where:
             return {'vpasswd': name + b':' + record + b'\n'}
-        return {'vpasswd.cdb': b'no database' if 'damaged' in where else newu.cdb([(name, record)])}
+        own = {'a/.qmail': ''} if 'with a .qmail file' in where else {}
+        return own | {'vpasswd.cdb': b'no database' if 'damaged' in where else newu.cdb([(name, record)])}
     if 'vdeliver' in row.lines and where != 'passwd.cdb is missing':
         expiry = b'1000000000' if 'expired' in where else b'-'
         limits = [b'-', b'-', b'-', b'-', b'974000000', expiry]
