@@ -11,7 +11,8 @@ namespace {
 
 class reading {
  public:
-  explicit reading(const delivery &d) : d_(d), forward_only_(d.found.forward_only) {}
+  reading(const delivery &d, unsigned &programs_left)
+      : d_(d), programs_left_(programs_left), forward_only_(d.found.forward_only) {}
 
   catchall_result file(std::string_view text) {
     for (bool first = true; !text.empty(); first = false) {
@@ -53,6 +54,8 @@ class reading {
 
   bool program(std::string_view line) {
     if (forward_only_) return stop(outcome_of(QV_REASON_DOTQMAIL_XBIT));
+    if (programs_left_ == 0) return stop(outcome_of(QV_REASON_PROGRAM));
+    --programs_left_;
     outcome o = program_read(d_, line);
     if (o.verdict() == QV_INVALID && kept_) return stop(outcome_of(QV_REASON_KEPT));
     if (o.verdict() != QV_VALID || !o.goes_on) return stop(std::move(o));
@@ -70,6 +73,7 @@ class reading {
   }
 
   const delivery &d_;
+  unsigned &programs_left_;
   bool forward_only_;
   bool kept_ = false;
   outcome said_ = outcome_of(QV_REASON_NONE);
@@ -78,9 +82,9 @@ class reading {
 
 }  // namespace
 
-catchall_result catchall_read(const delivery &d) {
+catchall_result catchall_read(const delivery &d, unsigned &programs_left) {
   const site_dotqmail &file = d.found.file;
   if (file.too_large) return {outcome_of(QV_REASON_DOTQMAIL_LARGE), {}};
   if (file.content.empty()) return {outcome_of(QV_REASON_DOTQMAIL_EMPTY), {}};
-  return reading(d).file(file.content);
+  return reading(d, programs_left).file(file.content);
 }

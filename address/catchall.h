@@ -16,7 +16,12 @@ struct catchall_result {
   std::vector<std::string> forwards;  // where nothing but forwards is delivered: to whom; else empty
 };
 
-// Judges d.found (whose reason is NONE).
-catchall_result catchall_read(const delivery &d);
+// How many program lines one question may have read, in all the files it leads to.
+// Users write them, and some cost a look into a database.
+constexpr unsigned CATCHALL_PROGRAMS_MAX = 32;
+
+// Judges d.found (whose reason is NONE). programs_left is counted down by the program
+// lines that are read; where it is 0, such a line is unknown.
+catchall_result catchall_read(const delivery &d, unsigned &programs_left);
 
 #endif

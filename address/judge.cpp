@@ -93,7 +93,8 @@ class judging {
       return judge_decided(user.dash.empty() ? QV_REASON_DEFAULT_DELIVERY : QV_REASON_NO_MAILBOX, user.home);
     if (found.reason != QV_REASON_NONE) return file_says(found, user, outcome_of(found.reason, {}, found.error));
     catchall_result says = catchall_read(
-        {host_, *visit, rules_.settings, policy, user, found, where.local, where.domain, question.sender});
+        {host_, *visit, rules_.settings, policy, user, found, where.local, where.domain, question.sender},
+        programs_left_);
     forwards = std::move(says.forwards);
     return file_says(found, user, std::move(says.says));
   }
@@ -128,6 +129,7 @@ class judging {
   const judge_rules &rules_;
   std::vector<std::string> trail_;
   size_t followed_ = 0;
+  unsigned programs_left_ = CATCHALL_PROGRAMS_MAX;
 };
 
 }  // namespace

@@ -25,8 +25,10 @@ constexpr size_t RECORD_SIZE = 2048;    // of a name, a record and two bytes mor
 
 constexpr int BOUNCE_MAIL = 0x10;
 
-// What one look may cost: the file belongs to a user.
-constexpr uint64_t READS_MAX = 64 * 1024;
+// What one look may cost: the file belongs to a user. A database takes some ten
+// reads, and 16 MiB of vpasswd are more than 100,000 users.
+constexpr uint64_t READS_MAX = 4096;
+constexpr size_t TEXT_MAX = size_t{16} << 20;
 
 // ---- names
 
@@ -130,14 +132,18 @@ class vpasswd_text {
 
   // 0, or errno.
   int read(int fd) {
-    return fd_slurp(fd, text_, [this](auto) {
+    size_t size = 0;
+    return fd_slurp(fd, text_, [&](std::string_view piece) {
       lines();
-      return false;
+      size += piece.size();
+      too_large = size > TEXT_MAX;
+      return too_large;
     });
   }
 
   bool found = false;
   bool certain = true;
+  bool too_large = false;
   std::string record;
 
  private:
@@ -172,6 +178,13 @@ user_look in_text(unique_fd fd, const std::string &path, const std::string &name
   if (const int error = text.read(fd.get())) return user_trouble(path, error);
   user_look u;
   u.rebuilt = true;
+  if (text.too_large) {
+    u.says = outcome_of(QV_REASON_PROGRAM, path);
+    u.says.advice = "there is no vpasswd.cdb beside " + path +
+                    ", which is too large to be read for each question: its users are accepted without looking; make "
+                    "the database (vmkpasswd)";
+    return u;
+  }
   u.certain = text.certain;
   u.record = std::move(text.record);
   if (text.found)

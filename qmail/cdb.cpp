@@ -1,11 +1,13 @@
 // cdb.cpp - see cdb.h. Follows cdb_hash.c and cdb_seek.c: 32-bit arithmetic that
-// wraps, and nothing read that the answer does not need.
+// wraps, and nothing has to be readable that the answer does not need. What lies
+// beside it is read in the same go, so that a look-up takes few calls.
 
 #include "cdb.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,7 +18,8 @@ namespace {
 // damage and must not take the memory of the machine.
 constexpr uint32_t DATA_MAX = uint32_t{1} << 20;
 
-constexpr size_t HEADER = 2048;
+// Most records are whole in as much.
+constexpr size_t AHEAD = 512;
 
 uint32_t unpack(const char *b) {
   auto u = [b](int i) { return static_cast<uint32_t>(static_cast<unsigned char>(b[i])); };
@@ -32,25 +35,32 @@ uint32_t key_hash(std::string_view key) {
 }  // namespace
 
 Look cdb::open(const char *path, int &error) {
-  fd_.reset(::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  adopt(unique_fd(::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)));
   if (fd_) return Look::found;
   error = errno;
   return error == ENOENT ? Look::absent : Look::failed;
 }
 
-bool cdb::read(char *buf, size_t len, unsigned long long pos, int &error) const {
-  while (len > 0) {
+// At least one byte, or -1: failed, or the file has ended.
+ssize_t cdb::read_once(char *buf, size_t len, unsigned long long pos, int &error) const {
+  ssize_t n = 0;
+  do {
     if (reads_left_ == 0) {
       error = EFBIG;
-      return false;
+      return -1;
     }
     --reads_left_;
-    ssize_t n = pread(fd_.get(), buf, len, static_cast<off_t>(pos));
-    if (n == -1 && errno == EINTR) continue;
-    if (n <= 0) {
-      error = n == 0 ? EIO : errno;
-      return false;
-    }
+    n = pread(fd_.get(), buf, len, static_cast<off_t>(pos));
+  } while (n == -1 && errno == EINTR);
+  if (n > 0) return n;
+  error = n == 0 ? EIO : errno;
+  return -1;
+}
+
+bool cdb::read(char *buf, size_t len, unsigned long long pos, int &error) const {
+  while (len > 0) {
+    const ssize_t n = read_once(buf, len, pos, error);
+    if (n == -1) return false;
     buf += n;
     len -= static_cast<size_t>(n);
     pos += static_cast<unsigned long long>(n);
@@ -58,13 +68,36 @@ bool cdb::read(char *buf, size_t len, unsigned long long pos, int &error) const 
   return true;
 }
 
+// From what was read ahead, as far as that goes.
+bool cdb::read(char *buf, size_t len, unsigned long long pos, const window &ahead, int &error) const {
+  size_t n = 0;
+  if (pos >= ahead.pos && pos < ahead.pos + ahead.have) {
+    const size_t at = static_cast<size_t>(pos - ahead.pos);
+    n = std::min(len, ahead.have - at);
+    memcpy(buf, ahead.bytes + at, n);
+  }
+  return read(buf + n, len - n, pos + n, error);
+}
+
+bool cdb::read_ahead(window &ahead, size_t len, unsigned long long pos, int &error) const {
+  const ssize_t n = read_once(ahead.bytes, len, pos, error);
+  if (n == -1) return false;
+  ahead.pos = pos;
+  ahead.have = static_cast<size_t>(n);
+  return true;
+}
+
+bool cdb::read_header(char *buf, size_t len, unsigned long long pos, int &error) const {
+  return (header_.have > 0 || read_ahead(header_, HEADER, 0, error)) && read(buf, len, pos, header_, error);
+}
+
 // Compares the key at pos in pieces: as in qmail, a key that differs early is
 // passed over even where the file ends within it.
-Look cdb::match(std::string_view key, unsigned long long pos, int &error) const {
+Look cdb::match(std::string_view key, unsigned long long pos, const window &ahead, int &error) const {
   char piece[32];
   while (!key.empty()) {
     size_t n = std::min(sizeof piece, key.size());
-    if (!read(piece, n, pos, error)) return Look::failed;
+    if (!read(piece, n, pos, ahead, error)) return Look::failed;
     if (key.substr(0, n) != std::string_view(piece, n)) return Look::absent;
     key.remove_prefix(n);
     pos += n;
@@ -75,7 +108,7 @@ Look cdb::match(std::string_view key, unsigned long long pos, int &error) const 
 Look cdb::seek(std::string_view key, place &at, int &error) const {
   const uint32_t h = key_hash(key);
   char pair[8];
-  if (!read(pair, sizeof pair, 8ull * (h & 255), error)) return Look::failed;
+  if (!read_header(pair, sizeof pair, 8ull * (h & 255), error)) return Look::failed;
   const uint32_t table = unpack(pair), slots = unpack(pair + 4);
   if (slots == 0) return Look::absent;
   uint32_t slot = (h >> 8) % slots;
@@ -84,10 +117,12 @@ Look cdb::seek(std::string_view key, place &at, int &error) const {
     const uint32_t record = unpack(pair + 4);
     if (record == 0) return Look::absent;
     if (unpack(pair) == h) {
-      if (!read(pair, sizeof pair, record, error)) return Look::failed;
+      if (!read_ahead(at.ahead, AHEAD, record, error) || !read(pair, sizeof pair, record, at.ahead, error))
+        return Look::failed;
       if (unpack(pair) == key.size()) {
-        Look hit = match(key, record + 8ull, error);
-        at = {record + 8ull + key.size(), unpack(pair + 4)};
+        Look hit = match(key, record + 8ull, at.ahead, error);
+        at.pos = record + 8ull + key.size();
+        at.len = unpack(pair + 4);
         if (hit != Look::absent) return hit;
       }
     }
@@ -111,12 +146,12 @@ Look cdb::find(std::string_view key, std::string &data, int &error) const {
     return Look::failed;
   }
   data.resize(at.len);
-  return read(data.data(), at.len, at.pos, error) ? Look::found : Look::failed;
+  return read(data.data(), at.len, at.pos, at.ahead, error) ? Look::found : Look::failed;
 }
 
 bool cdb::sound(int &error) const {
   char header[HEADER];
-  if (!read(header, sizeof header, 0, error)) return false;
+  if (!read_header(header, sizeof header, 0, error)) return false;
   error = EIO;
   uint64_t end = 0;
   for (const char *pair = header; pair < header + HEADER; pair += 8) {

@@ -18,12 +18,15 @@ class cdb {
   // Opens path. failed: error is set to errno.
   Look open(const char *path, int &error);
   // Takes over a descriptor that is open for reading.
-  void adopt(unique_fd fd) { fd_ = std::move(fd); }
+  void adopt(unique_fd fd) {
+    fd_ = std::move(fd);
+    header_.have = 0;
+  }
   // From now on at most this many reads; a look-up that needs more fails with
   // EFBIG. For a file made by somebody who may want it to be read for ever.
   void bound(uint64_t reads) { reads_left_ = reads; }
 
-  // Is there a record with this key? Its data is not read (cdb_seek alone).
+  // Is there a record with this key? Its data need not be readable (cdb_seek alone).
   Look has(std::string_view key, int &error) const;
 
   // The data of the first record with this key. failed: a read failed or the
@@ -38,15 +41,28 @@ class cdb {
   bool sound(int &error) const;
 
  private:
+  static constexpr size_t HEADER = 2048;
+  // What was read in one go, perhaps less than was wanted.
+  struct window {
+    unsigned long long pos = 0;
+    size_t have = 0;
+    char bytes[HEADER];
+  };
   struct place {
     unsigned long long pos = 0;
     uint32_t len = 0;
+    window ahead;
   };
+  ssize_t read_once(char *buf, size_t len, unsigned long long pos, int &error) const;
   bool read(char *buf, size_t len, unsigned long long pos, int &error) const;
-  Look match(std::string_view key, unsigned long long pos, int &error) const;
+  bool read(char *buf, size_t len, unsigned long long pos, const window &ahead, int &error) const;
+  bool read_ahead(window &ahead, size_t len, unsigned long long pos, int &error) const;
+  bool read_header(char *buf, size_t len, unsigned long long pos, int &error) const;
+  Look match(std::string_view key, unsigned long long pos, const window &ahead, int &error) const;
   Look seek(std::string_view key, place &at, int &error) const;
   unique_fd fd_;
   mutable uint64_t reads_left_ = UINT64_MAX;
+  mutable window header_;  // read at the first look-up
 };
 
 #endif

@@ -25,8 +25,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   found.by_default = true;
   found.forward_only = size > 0 && (data[0] & 1);
   if (size > 0) found.file.content.assign(reinterpret_cast<const char *>(data) + 1, size - 1);
-  const qv_reason reason =
-      catchall_read({host, *visit, settings, policy, user, found, "joe-a-b", "here", std::nullopt}).says.reason;
+  unsigned programs_left = CATCHALL_PROGRAMS_MAX;
+  const delivery d{host, *visit, settings, policy, user, found, "joe-a-b", "here", std::nullopt};
+  const qv_reason reason = catchall_read(d, programs_left).says.reason;
   if (reason == QV_REASON_NONE) abort();
   const bool says_program = reason == QV_REASON_PROGRAM || qv_reason_verdict(reason) == QV_INVALID;
   if (says_program && found.file.content.find('|') == std::string::npos) abort();

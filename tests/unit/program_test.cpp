@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "address/catchall.h"
 #include "address/judge.h"
 #include "fake_site.h"
 
@@ -259,6 +260,13 @@ TEST_F(Program, AProgramOfTheUsersOwnMayDoAnything) {
 }
 
 // ---- the lines around it
+
+TEST_F(Program, AFileWithMoreProgramLinesThanAQuestionIsWorthIsLeftOpen) {
+  std::string lines;
+  for (unsigned i = 0; i < CATCHALL_PROGRAMS_MAX - 1; ++i) lines += "|true\n";
+  EXPECT_EQ(says(lines + "|exit 100\n"), "program-refuses");
+  EXPECT_EQ(says(lines + "|true\n|exit 100\n"), "program");
+}
 
 TEST_F(Program, TheFirstLineThatRefusesDecides) {
   EXPECT_EQ(says("|true\n|exit 100\n|exit 0\n"), "program-refuses");

@@ -292,6 +292,12 @@ TEST_F(Vpopmail, ManyLinesOfVpasswd) {
   EXPECT_EQ(ask("user20000"), NO_USER);
 }
 
+TEST_F(Vpopmail, AVpasswdThatIsTooLargeIsLeftOpen) {
+  text(std::string(size_t{17} << 20, '\n') + "ann:" + record() + "\n");
+  EXPECT_EQ(ask("nobody"), PROGRAM);
+  EXPECT_NE(last.advice.find("vmkpasswd"), std::string::npos);
+}
+
 TEST_F(Vpopmail, TheFirstOfTwoLinesCounts) {
   text("ann:" + record() + "\nann:" + record("16") + "\n");
   EXPECT_EQ(ask("ann"), USER);
