@@ -21,7 +21,7 @@ outcome program_read(const delivery &d, std::string_view line);
 // a directory of the usual PATH; never a script, which may do anything. A host may
 // be judged from a copy that has no programs: where the qmail directory's bin, or
 // the bin beside vpopmail's domains, is empty, the programs that belong there count
-// by their names.
+// by their names. Valid as long as command.
 std::string_view program_name(const delivery &d, const shell_word &command);
 
 #endif

@@ -222,7 +222,10 @@ TEST_F(Program, VpopmailsHomeIsTheOneInWhichTheDomainIs) {
   int error = 0;
   const auto visit = host.become(89, 89, error);
   const delivery d{host, *visit, settings, none, user, found, "x", "virt", std::nullopt};
-  auto name = [&](const char *path) { return program_name(d, shell_word{path, true}); };
+  auto name = [&](const char *path) {
+    const shell_word word{path, true};
+    return std::string(program_name(d, word));
+  };
   EXPECT_EQ(name("/srv/vpopmail/bin/vdelivermail"), "");
   host.directories = {"/srv/vpopmail/domains"};
   EXPECT_EQ(name("/srv/vpopmail/bin/vdelivermail"), "vdelivermail");
