@@ -110,7 +110,7 @@ static void log_decision(const char *address, size_t len, const struct address_a
   }
   if (a->error) {
     log_puts(&line, ": ");
-    log_puts(&line, strerror(a->error));
+    log_puts(&line, a->error == EBADMSG ? "damaged" : strerror(a->error));
   }
   line_end(&line);
 }
@@ -164,7 +164,8 @@ static int looks_like_an_answer(const char *datagram, size_t len) {
   if (verdict != QV_TEMPORARY && status == status_of(position, verdict)) return 1;
   QV_REASONS(QV_X)
 #undef QV_X
-  return status >> 4 == 12 || status >> 4 == 9; /* the positions that stand for 10 */
+  /* the positions that stand for 10 */
+  return (status >> 4 == 9 || status >> 4 == 12) && (status & QV_RESULT_BITS) <= QV_RESULT_INVALID;
 }
 
 /* Why a datagram is not answered, or NULL. A plain answer can be read as a plain

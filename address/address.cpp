@@ -44,6 +44,7 @@ struct address {
   watch policy_file;
   policy_table policy;
   bool policy_known = false;  // control/verifypolicy has been read, or was not there
+  Look policy_look = Look::absent;  // what the last look at it was
   std::set<std::string> advised;  // domain and sentence of each advice that was given
 
   address(const address_config &c, address_note *to, void *ctx)
@@ -62,8 +63,9 @@ namespace {
 // Domains for which an advice is remembered. Who asks for more of them hears some
 // of it again.
 constexpr size_t ADVISED_MAX = 10000;
-// How much of a domain, which may be anything, is shown with it.
-constexpr size_t SHOWN_MAX = 255;
+// How much of a domain, which may be anything, is shown with it, and of the advice,
+// in which words of a user's file may stand.
+constexpr size_t SHOWN_MAX = 255, ADVICE_MAX = 1000;
 
 template <size_t N>
 void copy(char (&to)[N], const std::string &from) {
@@ -99,16 +101,23 @@ judgement judge_by_all(address &a, const judge_question &question) {
 // which the domain was asked for.
 void advise(address &a, const judgement &j) {
   if (j.advice.empty()) return;
-  const std::string key = text_lower(j.domain) + '\0' + j.advice;
+  const std::string advice = j.advice.substr(0, ADVICE_MAX);
+  const std::string key = text_lower(j.domain.substr(0, SHOWN_MAX)) + '\0' + advice;
   if (a.advised.count(key)) return;
   if (a.advised.size() >= ADVISED_MAX) a.advised.clear();
   a.advised.insert(key);
-  a.note(log_safe(j.domain.substr(0, SHOWN_MAX), '!') + ": " + j.advice);
+  a.note(log_safe(j.domain.substr(0, SHOWN_MAX), '!') + ": " + advice);
+}
+
+const char *policy_change(const control_text &file, Look before) {
+  if (file.look == Look::absent) return "control/verifypolicy is gone: no domain has a policy now";
+  return before == Look::failed ? "control/verifypolicy can be read again"
+                                : "control/verifypolicy has changed: taken over";
 }
 
 // What was read of control/verifypolicy comes into force. One that cannot be read
 // changes nothing; until one has been read every domain is only observed.
-void take_policy(address &a, bool first) {
+void take_policy(address &a, bool changed) {
   const control_text &file = a.policy_file.file();
   std::vector<std::string> complaints;
   if (file.look == Look::failed) {
@@ -119,8 +128,9 @@ void take_policy(address &a, bool first) {
   } else {
     a.policy = policy_table(file.text, complaints);
     a.policy_known = true;
-    if (!first) a.note("control/verifypolicy has changed: taken over");
+    if (changed) a.note(policy_change(file, a.policy_look));
   }
+  a.policy_look = file.look;
   for (const std::string &complaint : complaints) a.note(complaint);
 }
 
@@ -142,7 +152,7 @@ struct address *address_new(const struct address_config *config, address_note *n
   guarded([&] {
     auto fresh = std::make_unique<address>(*config, note, ctx);
     fresh->files.start(now_ms);
-    if (fresh->policy_file.start(now_ms)) take_policy(*fresh, true);
+    if (fresh->policy_file.start(now_ms)) take_policy(*fresh, false);
     a = fresh.release();
   });
   return a;
@@ -163,7 +173,7 @@ void address_judge(struct address *a, const struct address_question *question, s
 void address_tick(struct address *a, long long now_ms) {
   guarded([&] { a->files.tick(now_ms); });
   guarded([&] {
-    if (a->policy_file.tick(now_ms)) take_policy(*a, false);
+    if (a->policy_file.tick(now_ms)) take_policy(*a, true);
   });
 }
 
@@ -171,7 +181,7 @@ void address_hangup(struct address *a, long long now_ms) {
   guarded([&] { a->files.hangup(now_ms); });
   guarded([&] {
     a->advised.clear();
-    if (a->policy_file.hangup(now_ms)) take_policy(*a, false);
+    take_policy(*a, a->policy_file.hangup(now_ms));  // complaints are repeated
   });
 }
 

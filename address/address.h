@@ -37,7 +37,7 @@ struct address_answer {
   enum qv_verdict verdict;
   enum qv_reason reason;
   unsigned position; /* 1 to 15, for a plain answer */
-  int error;         /* errno of a look that failed, else 0 */
+  int error;         /* errno of a look that failed, else 0; EBADMSG: a damaged database */
   char user[256];    /* the controlling user, cut; empty where none was found */
   char about[1024];  /* the file, directory or name that decided, cut; may be empty */
 };

@@ -9,6 +9,12 @@ std::optional<std::string_view> delivery::default_ext() const {
   return std::string_view(user.ext).substr(found.default_at);
 }
 
+std::string delivery::full_path(const std::string &path) const {
+  return !path.empty() && path.front() == '/' ? path : user.home + "/" + path;
+}
+
+std::string delivery::file_path() const { return full_path(found.name); }
+
 outcome outcome_of(qv_reason reason, std::string about, int error) {
   outcome o;
   o.reason = reason;

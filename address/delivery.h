@@ -35,6 +35,10 @@ struct delivery {
   // $DEFAULT: the end of $EXT that "default" stands for; nullopt where the exact
   // file was found and the variable is not set.
   std::optional<std::string_view> default_ext() const;
+  // A path in a line as a full one: a relative path begins at the home.
+  std::string full_path(const std::string &path) const;
+  // The dot-qmail file, as a full path.
+  std::string file_path() const;
 };
 
 // What comes of a program line. The reason's verdict says which it is: invalid,

@@ -108,7 +108,7 @@ class forwarding {
   }
 
  private:
-  outcome says(qv_reason reason) const { return outcome_of(reason, o_.path); }
+  outcome says(qv_reason reason) const { return outcome_of(reason, d_.full_path(o_.path)); }
 
   outcome absent() const {
     return o_.pass ? outcome_pass(QV_REASON_PROGRAM_ACCEPTS, false) : says(QV_REASON_FASTFORWARD_ABSENT);
@@ -117,13 +117,13 @@ class forwarding {
   outcome found() const {
     outcome o = o_.pass ? outcome_stop(QV_REASON_FASTFORWARD)
                         : outcome_pass(QV_REASON_FASTFORWARD, o_.deliver && forwards_);
-    o.about = o_.path;
+    o.about = d_.full_path(o_.path);
     return o;
   }
 
   bool trouble(const std::string &path, int error) {
     // larger than a look is worth is nothing that failed
-    end_ = error == EFBIG ? says(QV_REASON_PROGRAM) : outcome_of(QV_REASON_FASTFORWARD_TROUBLE, path, error);
+    end_ = error == EFBIG ? says(QV_REASON_PROGRAM) : outcome_of(QV_REASON_FASTFORWARD_TROUBLE, d_.full_path(path), error);
     return false;
   }
 
@@ -263,15 +263,15 @@ outcome fastforward_hint(const delivery &d, const std::string &cdb_path) {
   for (const std::string &address : {default_address(d), d.recipient()})
     for (const std::string &key : wild_keys(address)) {
       const Look hit = error ? Look::failed : db.has(text_lower(":" + key), error);
-      if (hit == Look::found) return outcome_of(QV_REASON_FASTFORWARD, cdb_path);
+      if (hit == Look::found) return outcome_of(QV_REASON_FASTFORWARD, d.full_path(cdb_path));
       if (hit == Look::failed) {
-        outcome o = outcome_of(QV_REASON_PROGRAM, cdb_path);
-        o.advice = "VERIFY_FASTFORWARDCDB names " + cdb_path + ", which the user " + d.user.name +
-                   " cannot read: " + strerror(error) +
+        outcome o = outcome_of(QV_REASON_PROGRAM, d.full_path(cdb_path));
+        o.advice = "VERIFY_FASTFORWARDCDB names " + d.full_path(cdb_path) + ", which the user " + d.user.name +
+                   " cannot read: " + (error == CDB_DAMAGED ? "it is damaged" : strerror(error)) +
                    "; addresses that only it could tell are accepted: mend the file, name the right one, or unset "
                    "the variable";
         return o;
       }
     }
-  return outcome_of(QV_REASON_FASTFORWARD_ABSENT, cdb_path);
+  return outcome_of(QV_REASON_FASTFORWARD_ABSENT, d.full_path(cdb_path));
 }

@@ -85,7 +85,7 @@ bool counts_by_path(const delivery &d, const std::string &path) {
   if (runs == Runs::binary) return !path.starts_with(d.user.home + "/") || is_own_place(d, dir, name);
   if (runs == Runs::script) return false;
   if (on_every_host(name) && (dir == "/bin" || dir == "/usr/bin")) return d.visit.bare(d.settings.qmail + "/bin");
-  return is_own_place(d, dir, name) && d.visit.bare(dir);
+  return is_own_place(d, dir, name) && d.visit.bare(dir) && d.visit.bare(d.settings.qmail + "/bin");
 }
 
 bool counts_by_name(const delivery &d, std::string_view name) {
@@ -231,6 +231,16 @@ std::optional<outcome> builtin(words w) {
 
 // ---- a command
 
+// A program that is read here, but not where it would be it: one that is not there
+// makes qmail defer.
+outcome not_counted(const delivery &d, const std::string &word) {
+  outcome o = unknown();
+  o.advice = d.file_path() + " runs " + word +
+             ", which is not there, cannot be run, is a script, or is in the user's own home: every address that it "
+             "decides is accepted";
+  return o;
+}
+
 outcome program(const delivery &d, const shell_command &command) {
   const shell_word &first = command.words.front();
   const std::string_view name = program_name(d, first);
@@ -242,9 +252,9 @@ outcome program(const delivery &d, const shell_command &command) {
     const std::optional<int> status = status_of(d, command.words, DEPTH);
     return status ? exited(*status) : unknown();
   }
-  // a program that is read here, but is not there, makes qmail defer
-  const bool refused = first.certain && first.text.starts_with('/') && !is_known(base_name(first.text)) &&
-                       d.found.by_default && d.policy.refuses(first.text);
+  if (first.certain && is_known(base_name(first.text))) return not_counted(d, first.text);
+  const bool refused =
+      first.certain && first.text.starts_with('/') && d.found.by_default && d.policy.refuses(first.text);
   return refused ? outcome_of(QV_REASON_POLICY_REFUSE) : unknown();
 }
 

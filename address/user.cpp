@@ -62,7 +62,7 @@ std::optional<user_result> from_cdb(site &host, std::string_view local) {
     return look == Look::absent ? std::nullopt : std::optional(broken(error));
 
   std::string wild;
-  if (Look look = db.find({}, wild, error); look != Look::found) return broken(look == Look::absent ? EINVAL : error);
+  if (Look look = db.find({}, wild, error); look != Look::found) return broken(look == Look::absent ? CDB_DAMAGED : error);
 
   std::string key = "!" + text_lower(local);
   key += '\0';
@@ -74,7 +74,7 @@ std::optional<user_result> from_cdb(site &host, std::string_view local) {
     if (look == Look::failed) return broken(error);
     if (look == Look::absent) continue;
     user_result r;
-    if (!parse_record(record, exact ? std::string_view() : local.substr(len - 1), r.user)) return broken(EINVAL);
+    if (!parse_record(record, exact ? std::string_view() : local.substr(len - 1), r.user)) return broken(CDB_DAMAGED);
     r.user.key = key.substr(0, len);
     return r;
   }

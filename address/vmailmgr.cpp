@@ -127,7 +127,7 @@ class reading {
   // A build with GDBM has its users elsewhere.
   outcome cannot_open(int error) {
     if (!site_absent(error)) return outcome_of(QV_REASON_VMAILMGR_TROUBLE, file_, error);
-    advice_ = "there is no " + file_ + ": vmailmgr's unknown users are accepted until they are kept there";
+    advice_ = "there is no " + file_ + ": every address is accepted; put it back, unless vmailmgr keeps its users elsewhere";
     return unknown();
   }
 

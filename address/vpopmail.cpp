@@ -91,7 +91,7 @@ assigned assign(const delivery &d, const std::string &host) {
   if (take(rest, domain) && take(rest, uid) && take(rest, gid) && take(rest, directory))
     return assigned_to(d, domain, static_cast<uid_t>(number(uid)), directory);
   a.look = Look::failed;
-  a.error = EINVAL;
+  a.error = CDB_DAMAGED;
   return a;
 }
 
@@ -196,7 +196,7 @@ user_look in_text(unique_fd fd, const std::string &path, const std::string &name
 
 outcome elsewhere(const std::string &about, const std::string &why, const std::string &what_to_do) {
   outcome o = outcome_of(QV_REASON_VPOPMAIL_ELSEWHERE, about);
-  o.advice = why + ": vpopmail probably keeps its users in SQL, so every address is accepted; " + what_to_do;
+  o.advice = why + ": " + what_to_do;
   return o;
 }
 
@@ -219,7 +219,8 @@ user_look find(const delivery &d, const std::string &directory, const std::strin
   if (!not_there(text_error)) return user_trouble(text, text_error);
   if (!not_there(error)) return user_trouble(database, error);
   return {elsewhere(directory, "there is neither vpasswd.cdb nor vpasswd in " + directory,
-                    "to have unknown ones refused, let vpopmail keep its users in files (vconvert)"),
+                    "its users are lost (restore the files), or vpopmail keeps them in SQL (vconvert puts them into "
+                    "files); until then every address is accepted"),
           {}};
 }
 
@@ -232,14 +233,24 @@ outcome with_about(outcome says, std::string about) {
 
 bool bounces_unknown(const shell_word &action) { return action.is("bounce-no-mailbox"); }
 
-// usernotfound()
-outcome no_user(const delivery &d, const shell_word &action) {
+// Is it a word that vdelivermail has no meaning for, and perhaps meant to be one?
+bool is_odd_word(const std::string &action) {
+  return action.find('@') == action.npos && !action.starts_with('/') && !action.starts_with("./");
+}
+
+// usernotfound(). about: where the user is not.
+outcome no_user(const delivery &d, const shell_word &action, const std::string &about) {
   if (!action.certain) return outcome_of(QV_REASON_PROGRAM);
-  if (bounces_unknown(action)) return outcome_of(QV_REASON_VPOPMAIL_NO_USER);
+  if (bounces_unknown(action)) return outcome_of(QV_REASON_VPOPMAIL_NO_USER, about);
   if (action.is("delete") && d.policy.refuse_delete) return outcome_of(QV_REASON_POLICY_DELETE);
   if (action.is("delete") || action.text.starts_with('#')) return outcome_pass(QV_REASON_VPOPMAIL_DELETE, false);
   if (action.text.starts_with('|')) return outcome_of(QV_REASON_PROGRAM);
-  return outcome_pass(QV_REASON_VPOPMAIL_CATCHALL, true);
+  outcome o = outcome_pass(QV_REASON_VPOPMAIL_CATCHALL, true);
+  if (is_odd_word(action.text))
+    o.advice = d.file_path() + ": there is no action \"" + action.text +
+               "\" for vdelivermail, which takes it for an address: write bounce-no-mailbox or delete, or a whole "
+               "address";
+  return o;
 }
 
 // May vdelivermail make vpasswd.cdb anew?
@@ -286,7 +297,7 @@ outcome user(const delivery &d, const assigned &to, const user_look &u, const st
 outcome by_users(const delivery &d, const std::string &full, const std::string &host, const shell_word &action) {
   const assigned to = assign(d, host);
   if (to.look == Look::failed) return outcome_of(QV_REASON_VPOPMAIL_TROUBLE, "users/cdb", to.error);
-  if (to.look == Look::absent) return with_about(no_user(d, action), "users/cdb");
+  if (to.look == Look::absent) return no_user(d, action, "users/cdb");
   if (!to.certain) return outcome_of(QV_REASON_PROGRAM);
 
   std::string name = full;
@@ -300,7 +311,7 @@ outcome by_users(const delivery &d, const std::string &full, const std::string &
   }
   if (u.says.reason == QV_REASON_VPOPMAIL_USER)
     return with_about(user(d, to, u, name, rest, action), u.says.about);
-  if (u.says.reason == QV_REASON_VPOPMAIL_NO_USER) return with_about(no_user(d, action), u.says.about);
+  if (u.says.reason == QV_REASON_VPOPMAIL_NO_USER) return no_user(d, action, u.says.about);
   return std::move(u.says);
 }
 
@@ -308,11 +319,14 @@ outcome by_users(const delivery &d, const std::string &full, const std::string &
 // at files with users, which may be left from before: they must not refuse anyone.
 outcome unless_in_sql(const delivery &d, const shell_word &program, outcome says) {
   const size_t bin = program.text.rfind("/bin/");
-  if (says.verdict() != QV_INVALID || bin == std::string::npos) return says;
+  const bool by_files = says.verdict() == QV_INVALID || says.reason == QV_REASON_VPOPMAIL_TROUBLE;
+  if (!by_files || bin == std::string::npos) return says;
   for (const char *name : {"/etc/vpopmail.mysql", "/etc/vpopmail.pgsql"}) {
     const std::string settings = program.text.substr(0, bin) + name;
     if (d.visit.present(settings))
-      return elsewhere(settings, "there is " + settings, "if it does not, remove this file");
+      return elsewhere(settings, "there is " + settings,
+                       "vpopmail probably keeps its users in SQL, so every address is accepted; if it does not, remove "
+                       "this file");
   }
   return says;
 }

@@ -53,7 +53,7 @@ ssize_t cdb::read_once(char *buf, size_t len, unsigned long long pos, int &error
     n = pread(fd_.get(), buf, len, static_cast<off_t>(pos));
   } while (n == -1 && errno == EINTR);
   if (n > 0) return n;
-  error = n == 0 ? EIO : errno;
+  error = n == 0 ? CDB_DAMAGED : errno;
   return -1;
 }
 
@@ -152,7 +152,7 @@ Look cdb::find(std::string_view key, std::string &data, int &error) const {
 bool cdb::sound(int &error) const {
   char header[HEADER];
   if (!read_header(header, sizeof header, 0, error)) return false;
-  error = EIO;
+  error = CDB_DAMAGED;
   uint64_t end = 0;
   for (const char *pair = header; pair < header + HEADER; pair += 8) {
     const uint64_t table = unpack(pair), slots = unpack(pair + 4);

@@ -6,12 +6,16 @@
 #ifndef QMAIL_CDB_H
 #define QMAIL_CDB_H
 
+#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "fd.h"
 #include "look.h"
+
+// The error of a look-up in a file that is no database, or not a whole one.
+constexpr int CDB_DAMAGED = EBADMSG;
 
 class cdb {
  public:
@@ -29,15 +33,15 @@ class cdb {
   // Is there a record with this key? Its data need not be readable (cdb_seek alone).
   Look has(std::string_view key, int &error) const;
 
-  // The data of the first record with this key. failed: a read failed or the
-  // file is damaged where it was read (error is then EIO or as pread(2) has it),
+  // The data of the first record with this key. failed: a read failed (error is as
+  // pread(2) has it), the file is damaged where it was read (CDB_DAMAGED),
   // or the record is larger than 1 MiB (EFBIG).
   Look find(std::string_view key, std::string &data, int &error) const;
 
   // Is the header whole? It is what a writer writes last: the tables that it names
   // lie one behind the other, and where it names none there is nothing behind it.
-  // A key that is absent where it is not (error: EIO, or as pread(2) has it) may
-  // well have been there.
+  // A key that is absent where it is not (error: CDB_DAMAGED, or as pread(2) has it)
+  // may well have been there.
   bool sound(int &error) const;
 
  private:

@@ -242,6 +242,14 @@ TEST_F(Program, VpopmailsHomeIsTheOneInWhichTheDomainIs) {
   EXPECT_EQ(name("/srv/vpopmail/bin/vdelivermail"), "");
 }
 
+TEST_F(Program, AnEmptyBinOfVpopmailSpeaksOnlyOnACopy) {
+  host.directories = {"/home/vpopmail/domains"};
+  host.programs = {"/var/qmail/bin/except"};
+  EXPECT_EQ(line("/home/vpopmail/bin/vdelivermail"), "program");
+  host.programs.clear();
+  EXPECT_EQ(line("/home/vpopmail/bin/vdelivermail"), "program-defers");  // it wants two arguments
+}
+
 TEST_F(Program, AnEmptyBinSpeaksOnlyForWhatBelongsThere) {
   EXPECT_EQ(line("/var/qmail/bin/vdelivermail '' bounce-no-mailbox"), "program");
   EXPECT_EQ(line("vdelivermail '' bounce-no-mailbox"), "program");
@@ -253,6 +261,10 @@ TEST_F(Program, AScriptMayDoAnything) {
   host.programs = {"/usr/bin/fastforward", "/usr/bin/bouncesaying"};
   host.scripts = {"/var/qmail/bin/bouncesaying"};
   EXPECT_EQ(line("bouncesaying x"), "program");
+  EXPECT_NE(last.advice.find("/home/joe/.qmail-default runs bouncesaying, which is not there"), std::string::npos)
+      << last.advice;
+  EXPECT_EQ(line("procmail x"), "program");
+  EXPECT_EQ(last.advice, "");
   EXPECT_EQ(line("/var/qmail/bin/bouncesaying x"), "program");
   EXPECT_EQ(line("/usr/bin/bouncesaying x"), "program-refuses");
 }

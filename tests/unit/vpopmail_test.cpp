@@ -225,7 +225,7 @@ TEST_F(Vpopmail, AUserIsFoundInADamagedDatabase) {
   host.data[CDB].content[8 * 7 + 4] = 1;
   EXPECT_EQ(ask("ann"), USER);
   EXPECT_EQ(ask("nobody"), TROUBLE);
-  EXPECT_EQ(last.error, EIO);
+  EXPECT_EQ(last.error, CDB_DAMAGED);
   EXPECT_EQ(last.about, CDB);
 }
 
@@ -372,6 +372,9 @@ TEST_F(Vpopmail, FilesWithUsersRefuseNobodyBesideSettingsForSql) {
       EXPECT_EQ(ask("ann"), USER) << name;
       EXPECT_EQ(ask("a b"), BAD_NAME) << name;
       EXPECT_EQ(action("/dir"), CATCHALL) << name;
+      database("no database");
+      EXPECT_EQ(ask("ann"), ELSEWHERE) << name;
+      users({{"ann", record()}, {"cy-x", record()}});
     }
     host.data.erase(name);
   }
@@ -471,7 +474,18 @@ TEST_F(Vpopmail, WhatTheLineSaysOfUnknownUsers) {
   for (const char *word : {"", "Delete", "deleted", "bounce-no-mailbox.", "bounce-no-mailbox\r", "BOUNCE-NO-MAILBOX",
                            "/home/x/bounce-no-mailbox", "./Maildir/", "joe@here", "&joe@here", " |cat"})
     EXPECT_EQ(action(word), CATCHALL) << word;
-  EXPECT_EQ(last.about, CDB);
+  EXPECT_EQ(last.about, "");  // the dot-qmail file
+}
+
+TEST_F(Vpopmail, AWordThatMeansNothingIsTold) {
+  for (const char *word : {"", "Delete", "bounce-no-mailbox.", "bounce-no-mailboxx"}) {
+    EXPECT_EQ(action(word), CATCHALL);
+    EXPECT_NE(last.advice.find("no action \""s + word + "\""), std::string::npos) << word;
+  }
+  for (const char *word : {"/home/x/Maildir", "./Maildir/", "joe@here", "delete", "bounce-no-mailbox"}) {
+    action(word);
+    EXPECT_EQ(last.advice, "") << word;
+  }
 }
 
 TEST_F(Vpopmail, ThePolicyRefusesWhatWouldBeDeleted) {
