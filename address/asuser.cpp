@@ -127,9 +127,10 @@ class visit final : public site_visit {
     if (fstatat(home_.get(), path.c_str(), &st, 0) == -1 || !S_ISREG(st.st_mode)) return Runs::nothing;
     if (faccessat(home_.get(), path.c_str(), X_OK, AT_EACCESS) == -1) return Runs::nothing;
     const unique_fd fd(openat(home_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-    char begin[2];
+    char begin[4];
     // one that may be run and not be read is no script: its interpreter could not read it
-    return fd && read(fd.get(), begin, 2) == 2 && begin[0] == '#' && begin[1] == '!' ? Runs::script : Runs::binary;
+    if (fd && (read(fd.get(), begin, 4) != 4 || memcmp(begin, "\177ELF", 4) != 0)) return Runs::script;
+    return st.st_uid == uid_ ? Runs::own : Runs::binary;
   }
 
   identity identity_;
@@ -143,7 +144,7 @@ class visit final : public site_visit {
 
 template <class Look>
 int asuser_recent::get(char kind, uid_t uid, gid_t gid, const std::string &path, Look look) {
-  if (path.empty() || path.front() != '/') return look();
+  if (path.empty() || path.front() != '/' || path.size() > PATH_SEEN_MAX) return look();
   timespec now;
   clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
   if (now.tv_sec != since_ || seen_.size() >= SEEN_MAX) seen_.clear();

@@ -27,7 +27,7 @@ class asuser_recent {
   int get(char kind, uid_t uid, gid_t gid, const std::string &path, Look look);
 
  private:
-  static constexpr size_t SEEN_MAX = 4096;
+  static constexpr size_t SEEN_MAX = 4096, PATH_SEEN_MAX = 255;
   time_t since_ = -2;
   std::unordered_map<std::string, int> seen_;
 };

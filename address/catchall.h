@@ -18,7 +18,7 @@ struct catchall_result {
 
 // How many program lines one question may have read, in all the files it leads to.
 // Users write them, and some cost a look into a database.
-constexpr unsigned CATCHALL_PROGRAMS_MAX = 32;
+constexpr unsigned CATCHALL_PROGRAMS_MAX = 16;
 
 // Judges d.found (whose reason is NONE). programs_left is counted down by the program
 // lines that are read; where it is 0, such a line is unknown.

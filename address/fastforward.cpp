@@ -19,7 +19,7 @@ namespace {
 
 // What one address may cost. The files belong to users, and fastforward itself
 // knows no limits.
-constexpr uint64_t READS_MAX = 16 * 1024;      // of the database
+constexpr uint64_t READS_MAX = 4096;           // of the database
 constexpr unsigned LISTS_MAX = 256;            // files that are opened
 constexpr size_t BYTES_MAX = size_t{1} << 20;  // of records and lists
 constexpr size_t ADDRESS_END = 900;            // an "&address" this long is passed over

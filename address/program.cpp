@@ -71,7 +71,7 @@ std::string without_dots(std::string_view path) {
 // Is this the directory in which that program is by its nature: the qmail directory's
 // bin, or that beside vpopmail's domains?
 bool is_own_place(const delivery &d, std::string_view dir, std::string_view name) {
-  if (is_netqmails(name)) return dir == d.settings.qmail + "/bin";
+  if (dir == d.settings.qmail + "/bin") return true;
   if (name != "vdelivermail" || !dir.ends_with("/bin")) return false;
   return d.visit.present(std::string(dir.substr(0, dir.size() - 4)) + "/domains");
 }
@@ -82,10 +82,13 @@ bool counts_by_path(const delivery &d, const std::string &path) {
   const std::string_view name = base_name(path);
   const std::string dir = path.substr(0, path.rfind('/'));
   const Runs runs = d.visit.runs(path);
-  if (runs == Runs::binary) return !path.starts_with(d.user.home + "/") || is_own_place(d, dir, name);
-  if (runs == Runs::script) return false;
+  if (path.find("/../") != path.npos || runs == Runs::script) return false;
+  const bool users = runs == Runs::own || path.starts_with(d.user.home + "/");
+  if (runs != Runs::nothing) return !users || is_own_place(d, dir, name);
   if (on_every_host(name) && (dir == "/bin" || dir == "/usr/bin")) return d.visit.bare(d.settings.qmail + "/bin");
-  return is_own_place(d, dir, name) && d.visit.bare(dir) && d.visit.bare(d.settings.qmail + "/bin");
+  const std::string bin = d.settings.qmail + "/bin";
+  const bool belongs = dir == bin ? is_netqmails(name) : name == "vdelivermail" && is_own_place(d, dir, name);
+  return belongs && d.visit.bare(dir) && d.visit.bare(bin);
 }
 
 bool counts_by_name(const delivery &d, std::string_view name) {
@@ -93,7 +96,7 @@ bool counts_by_name(const delivery &d, std::string_view name) {
   const std::string bin = d.settings.qmail + "/bin";
   for (const std::string &dir : {bin, std::string("/usr/local/bin"), std::string("/usr/bin"), std::string("/bin")})
     if (const Runs runs = d.visit.runs(dir + "/" + std::string(name)); runs != Runs::nothing)
-      return runs == Runs::binary;
+      return runs == Runs::binary || (runs == Runs::own && dir == bin);
   return (is_netqmails(name) || on_every_host(name) || name == "fastforward") && d.visit.bare(bin);
 }
 
@@ -231,6 +234,11 @@ std::optional<outcome> builtin(words w) {
 
 // ---- a command
 
+// One that is not there makes qmail defer; a copy of a host has no programs.
+bool is_there(const delivery &d, const std::string &path) {
+  return d.visit.runs(path) != site_visit::Runs::nothing || d.visit.bare(d.settings.qmail + "/bin");
+}
+
 // A program that is read here, but not where it would be it: one that is not there
 // makes qmail defer.
 outcome not_counted(const delivery &d, const std::string &word) {
@@ -253,8 +261,8 @@ outcome program(const delivery &d, const shell_command &command) {
     return status ? exited(*status) : unknown();
   }
   if (first.certain && is_known(base_name(first.text))) return not_counted(d, first.text);
-  const bool refused =
-      first.certain && first.text.starts_with('/') && d.found.by_default && d.policy.refuses(first.text);
+  const bool refused = first.certain && first.text.starts_with('/') && d.found.by_default &&
+                       d.policy.refuses(first.text) && is_there(d, first.text);
   return refused ? outcome_of(QV_REASON_POLICY_REFUSE) : unknown();
 }
 
@@ -292,12 +300,22 @@ bool passes_on(std::string_view line) {
   return false;
 }
 
+// Is fastforward what the line runs, whatever its other words are?
+bool runs_fastforward(const delivery &d, std::string_view line) {
+  const size_t begin = line.find_first_not_of(" \t");
+  if (begin == line.npos) return false;
+  line.remove_prefix(begin);
+  if (line.starts_with("exec ")) return runs_fastforward(d, line.substr(5));
+  const shell_command first = shell_read(line.substr(0, line.find_first_of(" \t")), d.user.home);
+  return first.certain && first.words.size() == 1 && program_name(d, first.words.front()) == "fastforward";
+}
+
 // Does ~alias/.qmail-default hand everything to a fastforward whose words cannot be
 // read? What else the line might do must not be there: then nobody knows.
 bool hint_counts(const delivery &d, std::string_view line) {
   return !d.settings.fastforward_cdb.empty() && d.user.name == d.settings.alias &&
-         d.found.name == ".qmail-default" && line.find("fastforward") != line.npos &&
-         line.find_first_of(";&|<>()`") == line.npos && !passes_on(line) && alone(d);
+         d.found.name == ".qmail-default" && line.find_first_of(";&|<>()`") == line.npos && !passes_on(line) &&
+         alone(d) && runs_fastforward(d, line);
 }
 
 outcome line_says(const delivery &d, std::string_view line) {

@@ -63,8 +63,10 @@ class site_visit {
   // Opens what a program would read: a regular file (else EISDIR or EINVAL), its
   // path absolute or relative to the home. 0, or errno.
   virtual int open_data(const std::string &path, unique_fd &fd) = 0;
-  // What would be run at this path (as above) by the user? May be a second old.
-  enum class Runs { nothing, script, binary };
+  // What would be run at this path (as above) by the user? A binary that is the
+  // user's own may be anything, as a script (any file that is no binary) may. May be
+  // a second old.
+  enum class Runs { nothing, script, own, binary };
   virtual Runs runs(const std::string &path) = 0;
   // Is there anything at this absolute path? False only where that is certain. May
   // be a second old.

@@ -20,16 +20,6 @@ user_result trouble(qv_reason reason, int error, std::string about) {
   return r;
 }
 
-// Takes the C string that begins at pos, and moves pos behind its NUL. False
-// where there is no NUL any more.
-bool take(std::string_view data, size_t &pos, std::string &field) {
-  size_t end = data.find('\0', pos);
-  if (end == data.npos) return false;
-  field = std::string(data.substr(pos, end - pos));
-  pos = end + 1;
-  return true;
-}
-
 // scan_ulong, then into an int: 4294967296 is 0, text is 0, -1 is 0.
 unsigned scan_id(std::string_view field) {
   unsigned long n;
@@ -43,13 +33,17 @@ bool parse_record(const std::string &record, std::string_view rest, controlling_
   std::string data = record;
   data += rest;
   data += '\0';
-  size_t pos = 0;
-  std::string uid, gid;
-  bool ok = take(data, pos, user.name) && take(data, pos, uid) && take(data, pos, gid) && take(data, pos, user.home) &&
-            take(data, pos, user.dash) && take(data, pos, user.ext);
+  std::string_view left = data, name, uid, gid, home, dash, ext;
+  if (!text_field(left, name) || !text_field(left, uid) || !text_field(left, gid) || !text_field(left, home) ||
+      !text_field(left, dash) || !text_field(left, ext))
+    return false;
+  user.name = name;
   user.uid = scan_id(uid);
   user.gid = scan_id(gid);
-  return ok;
+  user.home = home;
+  user.dash = dash;
+  user.ext = ext;
+  return true;
 }
 
 // nughde_get(), the cdb half. nullopt: there is no users/cdb, or nothing in it

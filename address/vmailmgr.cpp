@@ -14,15 +14,8 @@ namespace {
 
 constexpr std::string_view SPACES = " \t\n\v\f\r";
 
-// A NUL-terminated field at the beginning of rest, which is taken off it. False
-// where none ends there.
-bool field(std::string_view &rest, std::string_view &out) {
-  const size_t end = rest.find('\0');
-  if (end == rest.npos) return false;
-  out = rest.substr(0, end);
-  rest.remove_prefix(end + 1);
-  return true;
-}
+// What one look may cost: the file belongs to a user. A look-up takes some ten reads.
+constexpr uint64_t READS_MAX = 4096;
 
 // strtou: "-" is the largest number there is; numbers wrap.
 bool number(std::string_view text, uint32_t &out) {
@@ -51,13 +44,13 @@ bool flags(std::string_view &rest) {
 // limits, the time of creation, that of expiry; and nothing behind it.
 bool fields(std::string_view rest, uint32_t &expiry) {
   std::string_view text;
-  if (!field(rest, text) || !field(rest, text)) return false;
+  if (!text_field(rest, text) || !text_field(rest, text)) return false;
   do {
-    if (!field(rest, text)) return false;
+    if (!text_field(rest, text)) return false;
   } while (!text.empty());
-  if (!field(rest, text)) return false;
+  if (!text_field(rest, text)) return false;
   for (int i = 0; i < 6; ++i)
-    if (!field(rest, text) || !number(text, expiry)) return false;
+    if (!text_field(rest, text) || !number(text, expiry)) return false;
   return rest.empty();
 }
 
@@ -79,6 +72,7 @@ class reading {
     unique_fd fd;
     if (const int error = d_.visit.open_data(file_, fd)) return cannot_open(error);
     db_.adopt(std::move(fd));
+    db_.bound(READS_MAX);
     return look_up();
   }
 
@@ -150,10 +144,12 @@ class reading {
   Record find(std::string_view name) {
     if (name.empty()) return Record::none;
     std::string data;
-    switch (db_.find(text_lower(name), data, error_)) {
-      case Look::failed: return Record::failed;
+    const std::string key = text_lower(name);
+    switch (db_.find(key, data, error_)) {
+      case Look::failed: return error_ == EFBIG ? Record::strange : Record::failed;
       case Look::found: break;
       case Look::absent:
+        if (!db_.sound(key, error_)) return Record::failed;
         // vmailmgr hashes with a char that has a sign on most machines
         return std::any_of(name.begin(), name.end(), [](char c) { return c & 0x80; }) ? Record::hashed_otherwise
                                                                                       : Record::none;

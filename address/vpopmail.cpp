@@ -65,15 +65,6 @@ assigned assigned_to(const delivery &d, std::string_view domain, uid_t uid, std:
   return a;
 }
 
-// Takes the C string that data begins with. False: it has no end.
-bool take(std::string_view &data, std::string_view &field) {
-  const size_t end = data.find('\0');
-  if (end == data.npos) return false;
-  field = data.substr(0, end);
-  data.remove_prefix(end + 1);
-  return true;
-}
-
 // vget_assign(). The record by which the mail came here is nearly always the one
 // that is looked for, and then known already.
 assigned assign(const delivery &d, const std::string &host) {
@@ -88,7 +79,7 @@ assigned assign(const delivery &d, const std::string &host) {
   if (a.look == Look::found) a.look = db.find(key, record, a.error);
   if (a.look != Look::found) return a;
   std::string_view rest = record, domain, uid, gid, directory;
-  if (take(rest, domain) && take(rest, uid) && take(rest, gid) && take(rest, directory))
+  if (text_field(rest, domain) && text_field(rest, uid) && text_field(rest, gid) && text_field(rest, directory))
     return assigned_to(d, domain, static_cast<uid_t>(number(uid)), directory);
   a.look = Look::failed;
   a.error = CDB_DAMAGED;
@@ -117,7 +108,7 @@ user_look in_database(unique_fd fd, const std::string &path, const std::string &
   db.bound(READS_MAX);
   int error = 0;
   Look look = db.find(name, u.record, error);
-  if (look == Look::absent && !db.sound(error)) look = Look::failed;
+  if (look == Look::absent && !db.sound(name, error)) look = Look::failed;
   if (look == Look::failed) return user_trouble(path, error);
   u.says = outcome_of(look == Look::found ? QV_REASON_VPOPMAIL_USER : QV_REASON_VPOPMAIL_NO_USER, path);
   return u;
@@ -315,19 +306,23 @@ outcome by_users(const delivery &d, const std::string &full, const std::string &
   return std::move(u.says);
 }
 
-// A vpopmail built for SQL has its settings beside its programs, and does not look
-// at files with users, which may be left from before: they must not refuse anyone.
+// What stands before part in a path, without its end; nothing where it does not.
+std::string before(const std::string &path, std::string_view part) {
+  const size_t at = path.rfind(part);
+  return at == path.npos ? std::string() : path.substr(0, at);
+}
+
+// A vpopmail built for a database server has its settings in its home, and does not
+// look at files with users, which may be left from before: they must not refuse
+// anyone.
 outcome unless_in_sql(const delivery &d, const shell_word &program, outcome says) {
-  const size_t bin = program.text.rfind("/bin/");
-  const bool by_files = says.verdict() == QV_INVALID || says.reason == QV_REASON_VPOPMAIL_TROUBLE;
-  if (!by_files || bin == std::string::npos) return says;
-  for (const char *name : {"/etc/vpopmail.mysql", "/etc/vpopmail.pgsql"}) {
-    const std::string settings = program.text.substr(0, bin) + name;
-    if (d.visit.present(settings))
-      return elsewhere(settings, "there is " + settings,
-                       "vpopmail probably keeps its users in SQL, so every address is accepted; if it does not, remove "
-                       "this file");
-  }
+  if (says.verdict() != QV_INVALID && says.reason != QV_REASON_VPOPMAIL_TROUBLE) return says;
+  for (const std::string &home : {before(program.text, "/bin/"), before(d.user.home, "/domains/")})
+    for (const char *name : {"/etc/vpopmail.mysql", "/etc/vpopmail.pgsql", "/etc/vpopmail.ldap"})
+      if (const std::string settings = home + name; !home.empty() && d.visit.present(settings))
+        return elsewhere(settings, "there is " + settings,
+                         "vpopmail probably keeps its users in SQL, so every address is accepted; if it does not, "
+                         "remove this file");
   return says;
 }
 

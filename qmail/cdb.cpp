@@ -149,7 +149,18 @@ Look cdb::find(std::string_view key, std::string &data, int &error) const {
   return read(data.data(), at.len, at.pos, at.ahead, error) ? Look::found : Look::failed;
 }
 
-bool cdb::sound(int &error) const {
+// Half of a table's slots are used; where none of the first ones is, it was never
+// written.
+bool cdb::table_written(std::string_view key, int &error) const {
+  char pair[8], slots_read[1024];
+  if (!read_header(pair, sizeof pair, 8ull * (key_hash(key) & 255), error)) return false;
+  const size_t len = std::min(sizeof slots_read, size_t{8} * unpack(pair + 4));
+  if (!read(slots_read, len, unpack(pair), error)) return false;
+  error = CDB_DAMAGED;
+  return len == 0 || std::any_of(slots_read, slots_read + len, [](char c) { return c != 0; });
+}
+
+bool cdb::sound(std::string_view key, int &error) const {
   char header[HEADER];
   if (!read_header(header, sizeof header, 0, error)) return false;
   error = CDB_DAMAGED;
@@ -161,5 +172,6 @@ bool cdb::sound(int &error) const {
     end = table + 8 * slots;
   }
   struct stat st;
-  return end > 0 || (fstat(fd_.get(), &st) == 0 && st.st_size == HEADER);
+  if (end > 0) return table_written(key, error);
+  return fstat(fd_.get(), &st) == 0 && st.st_size == HEADER;
 }

@@ -38,11 +38,12 @@ class cdb {
   // or the record is larger than 1 MiB (EFBIG).
   Look find(std::string_view key, std::string &data, int &error) const;
 
-  // Is the header whole? It is what a writer writes last: the tables that it names
-  // lie one behind the other, and where it names none there is nothing behind it.
-  // A key that is absent where it is not (error: CDB_DAMAGED, or as pread(2) has it)
-  // may well have been there.
-  bool sound(int &error) const;
+  // May a key that is absent be believed to be? Is the header whole (it is what a
+  // writer writes last: the tables that it names lie one behind the other, and where
+  // it names none there is nothing behind it), and is there anything in the table
+  // where the key would be, if it has one? If not (error: CDB_DAMAGED, or as pread(2)
+  // has it) the key may well have been there.
+  bool sound(std::string_view key, int &error) const;
 
  private:
   static constexpr size_t HEADER = 2048;
@@ -64,6 +65,7 @@ class cdb {
   bool read_header(char *buf, size_t len, unsigned long long pos, int &error) const;
   Look match(std::string_view key, unsigned long long pos, const window &ahead, int &error) const;
   Look seek(std::string_view key, place &at, int &error) const;
+  bool table_written(std::string_view key, int &error) const;
   unique_fd fd_;
   mutable uint64_t reads_left_ = UINT64_MAX;
   mutable window header_;  // read at the first look-up

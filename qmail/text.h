@@ -32,4 +32,13 @@ constexpr std::string_view text_line(std::string_view &rest) {
   return line;
 }
 
+// Takes the NUL-terminated field off rest. False where there is no NUL any more.
+constexpr bool text_field(std::string_view &rest, std::string_view &field) {
+  const size_t end = rest.find('\0');
+  if (end == rest.npos) return false;
+  field = rest.substr(0, end);
+  rest.remove_prefix(end + 1);
+  return true;
+}
+
 #endif

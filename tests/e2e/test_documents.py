@@ -606,8 +606,9 @@ def users_of(row):
     if 'vdelivermail' in row.lines and not where.startswith('neither'):
         record = f'$1$x:1:{16 if "0x10" in where else 0}:Info:a:NOQUOTA'.encode()
         name = b'other' if 'lacks the user' in where else b'a'
-        if where.startswith('etc/vpopmail.mysql'):  # beside the programs, two folders up from the home
-            return {'../../etc/vpopmail.mysql': '', 'vpasswd.cdb': newu.cdb([(name, record)])}
+        if where.startswith('etc/vpopmail.mysql'):  # two folders up from the home
+            database = b'no database' if 'damaged' in where else newu.cdb([(name, record)])
+            return {'../../etc/vpopmail.mysql': '', 'vpasswd.cdb': database}
         if 'in vpasswd alone' in where:
             return {'vpasswd': name + b':' + record + b'\n'}
         own = {'a/.qmail': ''} if 'with a .qmail file' in where else {}
@@ -638,23 +639,27 @@ def catchalls(build):
     """A host with a domain for each row."""
     domains = [f'r{number}.example' for number, _ in enumerate(ROWS)]
     assign = f'+:alias:{HOLDER}:{HOLDER}:{{qmail}}/alias:-::\n'
-    virtual, policy, files = '', '', {f'bin/{name}': '' for name in PROGRAMS}
+    homes = {}
+    virtual, policy, files = '', '', {f'bin/{name}': b'\x7fELF' for name in PROGRAMS}
     for domain, row in zip(domains, ROWS):
         user = 'alias' if row.situation.startswith('~alias, ') else 'joe'
         prefix = f'user.{domain}' if 'lacks the host' in row.situation else domain
         virtual += f'{domain}:{prefix}\n'
-        assign += f'+{prefix}-:{user}:{HOLDER}:{HOLDER}:{{qmail}}/domains/{domain}:-::\n'
+        # settings for SQL hold for all domains of a vpopmail's home
+        home = ('sql/' if row.situation.startswith('etc/vpopmail.mysql') else '') + f'domains/{domain}'
+        homes[domain] = home
+        assign += f'+{prefix}-:{user}:{HOLDER}:{HOLDER}:{{qmail}}/{home}:-::\n'
         policy += f'{domain}:{words_of(row)}\n'
-        files |= {f'domains/{domain}/{name}': data for name, data in laid_out(row, domain).items()}
+        files |= {f'{home}/{name}': data for name, data in laid_out(row, domain).items()}
     control = {'me': 'example.org\n', 'virtualdomains': virtual, 'verifypolicy': policy}
     host = Host(control=control, assign=assign + '.\n', files=files, env={'VERIFY_FASTFORWARDCDB': 'hint.cdb'})
     for name in PROGRAMS:
         (host.dir / 'bin' / name).chmod(0o755)
     for domain, row in zip(domains, ROWS):
         if row.situation == 'x bit set':
-            (host.dir / f'domains/{domain}/.qmail-default').chmod(0o744)
+            (host.dir / homes[domain] / '.qmail-default').chmod(0o744)
     if HOLDER == 7100:
-        host.own(HOLDER, 'domains', 'alias')
+        host.own(HOLDER, 'domains', 'sql', 'alias')
     with host:
         yield host
 

@@ -93,9 +93,9 @@ TEST(Cdb, AHugeRecordIsAFailureNotMemory) {
 
 TEST(Cdb, AHeaderIsSoundWhereItsTablesLieOneBehindTheOther) {
   const std::string whole = fake_cdb({{"key", "value"}, {"other", "data"}, {"third", ""}});
-  auto sound = [](const std::string &bytes) {
+  auto sound = [](const std::string &bytes, const std::string &key = "absent") {
     int error = 0;
-    const bool is = opened(bytes).sound(error);
+    const bool is = opened(bytes).sound(key, error);
     EXPECT_TRUE(is || error == CDB_DAMAGED);
     return is;
   };
@@ -116,4 +116,7 @@ TEST(Cdb, AHeaderIsSoundWhereItsTablesLieOneBehindTheOther) {
     ++tables;
   }
   EXPECT_EQ(tables, 3);
+  EXPECT_TRUE(sound(whole, "key"));
+  EXPECT_FALSE(sound(whole.substr(0, 2048), "key"));
+  EXPECT_FALSE(sound(whole.substr(0, 2048) + std::string(whole.size() - 2048, '\0'), "key"));
 }

@@ -61,7 +61,8 @@ class fake_visit final : public site_visit {
 
   Runs runs(const std::string &path) override {
     if (host_.scripts.count(path)) return Runs::script;
-    return host_.programs.count(path) ? Runs::binary : Runs::nothing;
+    if (!host_.programs.count(path)) return Runs::nothing;
+    return host_.own.count(path) ? Runs::own : Runs::binary;
   }
 
   bool present(const std::string &path) override { return host_.data.count(path) || host_.directories.count(path); }

@@ -47,7 +47,8 @@ class fake_site final : public site {
   std::set<uid_t> unbecomable;
   std::map<std::string, fake_file> data;              // path as opened -> what a program would read, or error
   std::set<std::string> programs;                     // full paths that may be run
-  std::set<std::string> scripts;                      // those that begin with #!
+  std::set<std::string> scripts;                      // those that are no binaries
+  std::set<std::string> own;                          // those that the user who asks owns
   std::set<std::string> directories;                  // full paths, as far as a test asks for them
   std::set<std::string> read_only;                    // what a user may not write to
   std::string cdb_bytes;

@@ -269,6 +269,30 @@ TEST_F(Program, AScriptMayDoAnything) {
   EXPECT_EQ(line("/usr/bin/bouncesaying x"), "program-refuses");
 }
 
+TEST_F(Program, APathThatGoesUpIsNotRead) {
+  host.programs = {"/usr/bin/../bin/bouncesaying", "/usr/bin/bouncesaying"};
+  EXPECT_EQ(line("/usr/bin/../bin/bouncesaying x"), "program");
+}
+
+TEST_F(Program, ABinaryThatTheUserOwnsMayDoAnything) {
+  host.programs = {"/mnt/bouncesaying", "/usr/local/bin/except"};
+  host.own = host.programs;
+  EXPECT_EQ(line("/mnt/bouncesaying x"), "program");
+  EXPECT_EQ(line("except"), "program");
+  host.directories = {"/home/vpopmail/domains"};
+  host.programs = {"/home/vpopmail/bin/vdelivermail"};  // vpopmail's user owns it
+  host.own = host.programs;
+  EXPECT_EQ(line("/home/vpopmail/bin/vdelivermail"), "program-defers");
+}
+
+TEST_F(Program, AProgramThatThePolicyNamesRefusesOnlyWhereItIs) {
+  host.programs = {"/var/qmail/bin/except"};
+  words("virt:refuse=/opt/bin/gone\n");
+  EXPECT_EQ(line("/opt/bin/gone x"), "program");
+  host.scripts = {"/opt/bin/gone"};
+  EXPECT_EQ(line("/opt/bin/gone x"), "policy-refuse");
+}
+
 TEST_F(Program, AProgramOfTheUsersOwnMayDoAnything) {
   host.programs = {"/home/joe/bin/bouncesaying"};
   EXPECT_EQ(line("/home/joe/bin/bouncesaying x"), "program");
@@ -451,6 +475,7 @@ TEST_F(Program, APolicyNeverStandsForAProgramThatIsRead) {
   int error = 0;
   const auto visit = host.become(100, 100, error);
   const delivery d{host, *visit, settings, words, user, found, "x", "virt", std::nullopt};
+  host.programs.insert("/opt/bin/gone");
   EXPECT_EQ(program_read(d, "/opt/bin/gone").reason, QV_REASON_POLICY_REFUSE);
   EXPECT_EQ(program_read(d, "/opt/bin/vdelivermail '' x").reason, QV_REASON_PROGRAM);
   EXPECT_EQ(program_read(d, "/opt/bin/fastforward x").reason, QV_REASON_PROGRAM);
@@ -461,7 +486,7 @@ TEST_F(Program, APolicyNeverStandsForAProgramThatIsRead) {
 TEST_F(Program, TheHintIsForTheAliasUsersDefaultAndALineThatCannotBeRead) {
   settings.fastforward_cdb = "/etc/aliases.cdb";
   host.data["/etc/aliases.cdb"].content = fake_cdb({{":known@here", "&x@y"}});
-  const std::string odd = "|/opt/bin/quiet fastforward -d /etc/other.cdb\n";
+  const std::string odd = "|exec fastforward -d $CDB\n";
   file("/alias/.qmail-default", odd);
   EXPECT_EQ(judge("nobody@here"), "fastforward-absent");
   EXPECT_EQ(judge("known@here"), "fastforward");
@@ -479,7 +504,10 @@ TEST_F(Program, TheHintRefusesNobodyWhereTheFileMayDoMore) {
   host.data["/etc/aliases.cdb"].content = fake_cdb({{":known@here", "&x@y"}});
   for (const char *more : {"|true; fastforward -d $CDB\n", "|fastforward -d $CDB || exit 0\n", "|fastforward -pd $CDB\n",
                            "|fastforward -d\t-'p' $CDB\n", "|fastforward -d $CDB\n./Maildir/\n",
-                           "|true\n|fastforward -d $CDB\n", "|fastforward -d $CDB >/dev/null\n"}) {
+                           "|true\n|fastforward -d $CDB\n", "|fastforward -d $CDB >/dev/null\n",
+                           "|! fastforward -d $CDB\n", "|except fastforward -d $CDB\n", "|env fastforward -d $CDB\n",
+                           "|/opt/deliver $EXT # was fastforward\n", "|/opt/bin/fastforward -d $CDB\n",
+                           "|fastforwardd -d $CDB\n", "|bouncesaying x fastforward -nd C\n"}) {
     file("/alias/.qmail-default", more);
     EXPECT_EQ(judge("nobody@here"), "program") << more;
   }
