@@ -101,7 +101,7 @@ def test_sighup_without_a_change_says_nothing_of_the_policy():
 
 def test_a_word_that_cannot_be_read_is_told_with_its_line_and_the_domain_is_observed():
     with policy_host('# a comment\nexample.org:refuse-delete,obsrve\nexample.net:ext\n') as host:
-        assert 'qmail-verify: ' + BROKEN in host.text()
+        host.logged('qmail-verify: ' + BROKEN)
         answer, line = host.ask(b'none@example.org')
         assert answer == OBSERVED and 'policy-observe no-mailbox' in line
         assert host.ask(b'none@example.net')[0] == DENIED
@@ -124,7 +124,7 @@ def test_a_word_that_becomes_broken_is_told_when_it_is_taken_over():
 
 def test_what_the_file_holds_splits_no_line_of_the_log():
     with policy_host(b'example.org:a\rb\0c\x1b\xff\n') as host:
-        assert 'there is no word "a\\x0db\\x00c\\x1b\\xff"; ' in host.text()
+        host.logged('there is no word "a\\x0db\\x00c\\x1b\\xff"; ')
         assert host.ask(b'none@example.org')[0] == OBSERVED
 
 
@@ -133,7 +133,7 @@ def test_a_file_that_cannot_be_read_at_the_start_makes_every_domain_observed():
     (host.dir / 'control/verifypolicy').mkdir()
     with host:
         words = 'control/verifypolicy cannot be read: Is a directory; until it can, every domain is only observed.'
-        assert words in host.text()
+        host.logged(words)
         assert host.ask(b'none@example.org')[0] == OBSERVED
         host.signal(signal.SIGHUP)
         host.logged('SIGHUP: control/locals')
