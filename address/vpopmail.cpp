@@ -253,7 +253,10 @@ bool may_rebuild(site_visit &visit, const std::string &directory) {
 // Does the user's directory have a dot-qmail file that vdelivermail follows? rest:
 // what stands behind the user's name and its dash, with qmail-ext; nullopt without.
 // A slash in it leads nowhere.
-bool has_own_file(site_visit &visit, std::string_view directory, std::optional<std::string_view> rest) {
+bool has_own_file(const delivery &d, std::string_view directory, std::optional<std::string_view> rest) {
+  site_visit &visit = d.visit;
+  const std::string home = d.user.home + "/";
+  if (directory.starts_with(home)) directory.remove_prefix(home.size());  // a shorter way there
   const std::string stem = std::string(directory) + "/.qmail";
   unique_fd fd;
   if (rest && rest->find('/') == rest->npos) {
@@ -280,7 +283,7 @@ outcome user(const delivery &d, const assigned &to, const user_look &u, const st
     return outcome_of(surely ? QV_REASON_VPOPMAIL_BOUNCE_FLAG : QV_REASON_PROGRAM);
   }
   if (record.directory.empty()) return outcome_of(QV_REASON_PROGRAM);
-  if (has_own_file(d.visit, record.directory, rest)) return outcome_of(QV_REASON_VPOPMAIL_OWN);
+  if (has_own_file(d, record.directory, rest)) return outcome_of(QV_REASON_VPOPMAIL_OWN);
   return outcome_pass(QV_REASON_VPOPMAIL_USER, true);
 }
 
@@ -317,9 +320,10 @@ std::string before(const std::string &path, std::string_view part) {
 // anyone.
 outcome unless_in_sql(const delivery &d, const shell_word &program, outcome says) {
   if (says.verdict() != QV_INVALID && says.reason != QV_REASON_VPOPMAIL_TROUBLE) return says;
-  for (const std::string &home : {before(program.text, "/bin/"), before(d.user.home, "/domains/")})
+  const std::string by_program = before(program.text, "/bin/"), by_domain = before(d.user.home, "/domains/");
+  for (const std::string &home : {by_program, by_domain == by_program ? std::string() : by_domain})
     for (const char *name : {"/etc/vpopmail.mysql", "/etc/vpopmail.pgsql", "/etc/vpopmail.ldap"})
-      if (const std::string settings = home + name; !home.empty() && d.visit.present(settings))
+      if (const std::string settings = home.empty() ? home : home + name; !home.empty() && d.visit.present(settings))
         return elsewhere(settings, "there is " + settings,
                          "vpopmail probably keeps its users in SQL, so every address is accepted; if it does not, "
                          "remove this file");

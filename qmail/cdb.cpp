@@ -18,8 +18,8 @@ namespace {
 // damage and must not take the memory of the machine.
 constexpr uint32_t DATA_MAX = uint32_t{1} << 20;
 
-// Most records are whole in as much.
-constexpr size_t AHEAD = 512;
+// Most records are whole in the one, most searches of a table in the other.
+constexpr size_t AHEAD = 512, SLOTS_AHEAD = 128;
 
 uint32_t unpack(const char *b) {
   auto u = [b](int i) { return static_cast<uint32_t>(static_cast<unsigned char>(b[i])); };
@@ -110,10 +110,17 @@ Look cdb::seek(std::string_view key, place &at, int &error) const {
   char pair[8];
   if (!read_header(pair, sizeof pair, 8ull * (h & 255), error)) return Look::failed;
   const uint32_t table = unpack(pair), slots = unpack(pair + 4);
+  table_used_ = false;
   if (slots == 0) return Look::absent;
   uint32_t slot = (h >> 8) % slots;
+  window ahead;
   for (uint32_t tried = 0; tried < slots; ++tried) {
-    if (!read(pair, sizeof pair, table + uint32_t{8} * slot, error)) return Look::failed;
+    const uint32_t pos = table + uint32_t{8} * slot;
+    const bool there = pos >= ahead.pos && pos + 8ull <= ahead.pos + ahead.have;
+    if (!there && !read_ahead(ahead, std::min(SLOTS_AHEAD, size_t{8} * (slots - slot)), pos, error))
+      return Look::failed;
+    table_used_ = table_used_ || std::any_of(ahead.bytes, ahead.bytes + ahead.have, [](char c) { return c != 0; });
+    if (!read(pair, sizeof pair, pos, ahead, error)) return Look::failed;
     const uint32_t record = unpack(pair + 4);
     if (record == 0) return Look::absent;
     if (unpack(pair) == h) {
@@ -152,6 +159,7 @@ Look cdb::find(std::string_view key, std::string &data, int &error) const {
 // Half of a table's slots are used; where none of the first ones is, it was never
 // written.
 bool cdb::table_written(std::string_view key, int &error) const {
+  if (table_used_) return true;
   char pair[8], slots_read[1024];
   if (!read_header(pair, sizeof pair, 8ull * (key_hash(key) & 255), error)) return false;
   const size_t len = std::min(sizeof slots_read, size_t{8} * unpack(pair + 4));

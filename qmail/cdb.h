@@ -42,7 +42,7 @@ class cdb {
   // writer writes last: the tables that it names lie one behind the other, and where
   // it names none there is nothing behind it), and is there anything in the table
   // where the key would be, if it has one? If not (error: CDB_DAMAGED, or as pread(2)
-  // has it) the key may well have been there.
+  // has it) the key may well have been there. To be asked behind find or has.
   bool sound(std::string_view key, int &error) const;
 
  private:
@@ -69,6 +69,7 @@ class cdb {
   unique_fd fd_;
   mutable uint64_t reads_left_ = UINT64_MAX;
   mutable window header_;  // read at the first look-up
+  mutable bool table_used_ = false;  // the last look-up saw a slot that is used
 };
 
 #endif
