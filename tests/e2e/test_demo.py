@@ -39,8 +39,10 @@ class Demo:
         if self.user is not None:
             command = ['setpriv', f'--reuid={self.user}', f'--regid={self.user}', '--clear-groups', *command]
         environment = {**os.environ, **sanitizer_options(), 'TMPDIR': str(self.temporary), 'KEEP': '', **environment}
+        # under nohup SIGHUP is ignored, and would be by the demonstration, too
         return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.STDOUT, text=True, start_new_session=True)
+                                stderr=subprocess.STDOUT, text=True, start_new_session=True,
+                                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL))
 
     def run(self, **environment):
         child = self.start(**environment)
