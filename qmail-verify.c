@@ -355,9 +355,9 @@ int main(int argc, char **argv) {
   config.qmail = dir;
   config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");
   if ((fd = listen_on(&own, &code)) == -1) return code;
-  announce(&own, dir);
   host = address_new(&config, note, NULL, sockbits_now_ms());
   if (!host) return say("out of memory", "", ""), EXIT_TROUBLE;
+  announce(&own, dir); /* last: who reads it may change control files from now on */
 
   run(host, fd, &own, &unblocked);
   drain(host, fd, &own);
