@@ -7,6 +7,9 @@
 #   make CONF=/path/to/netqmail   the same, read from that source's conf-* files
 #   make check [SANITIZE=address,undefined] [CHECK='-k WORDS -v']
 #   make demo [KEEP=1]
+#   make fuzz [SECONDS=60] [TARGET=cdb]
+#                                 look for inputs that break something, so many
+#                                 seconds for each target (or for one); needs clang
 #   make ... WERROR=1             where warnings are errors
 
 SHELL = /bin/sh
@@ -66,6 +69,11 @@ MODE = -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
 LINK_DAEMON = -fsanitize=$(SANITIZE)
 LINK_STATIC = -fsanitize=$(SANITIZE)
 endif
+# ENGINE=yes (make fuzz alone sets it): libFuzzer in the place of standalone.cpp
+ENGINE =
+ifneq ($(ENGINE),)
+MODE += -fsanitize=fuzzer-no-link
+endif
 B = build/$(VARIANT)
 CPPFLAGS = -D_GNU_SOURCE -I. -I$(B)
 CFLAGS = -std=c11 $(OPT) $(MODE) $(WARN)
@@ -81,15 +89,14 @@ LIBSMTP = $(call objects,smtp)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
-.PHONY: all programs clean check demo unit fuzz-targets FORCE
+.PHONY: all programs clean check demo unit fuzz-targets fuzz FORCE
 all: programs
 
-ifeq ($(VARIANT),plain)
+programs: $(B)/qmail-verify $(B)/qmail-smtpd
+ifeq ($(B),build/plain)
 programs: qmail-verify qmail-smtpd
 qmail-verify qmail-smtpd: %: $(B)/%
 	ln -f $< $@
-else
-programs: $(B)/qmail-verify $(B)/qmail-smtpd
 endif
 
 $(B)/qmail-verify: $(B)/qmail-verify.o $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
@@ -132,9 +139,18 @@ $(B)/unit-tests: $(UNIT) $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/l
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 fuzz-targets: $(FUZZ)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/standalone.o $(B)/tests/unit/fake_site.o $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+FUZZ_MAIN = $(if $(ENGINE),,$(B)/tests/fuzz/standalone.o)
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	@mkdir -p $(@D)
-	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^
+	$(CXX) $(filter -fsanitize%,$(MODE)) $(if $(ENGINE),-fsanitize=fuzzer) -o $@ $^
+
+SECONDS = 60
+TARGET =
+BUILD_FUZZ = $(if $(filter command%,$(origin B)),$(B),build/fuzz)
+fuzz:
+	sh tests/packages fuzz
+	$(MAKE) CC=clang CXX=clang++ SANITIZE=address,undefined ENGINE=yes B=$(BUILD_FUZZ) fuzz-targets
+	sh tests/fuzz/run '$(BUILD_FUZZ)' '$(SECONDS)' $(TARGET)
 
 check:
 	sh tests/packages check

@@ -46,6 +46,34 @@
 #define QV_RESULT_INVALID 1
 #define QV_RESULT_TEMPORARY 2
 
+/* ---- the extended packet (packet.h puts it together and takes it apart)
+
+   question: the address, NUL, QV_MAGIC, a nonce of QV_NONCE_SIZE random bytes,
+             then fields
+   answer:   a status byte as above, the controlling user, NUL, QV_MAGIC, the
+             same nonce, the reason (two bytes), then fields
+
+   A field is its type (one byte), the length of its value (two bytes) and the
+   value; numbers have their high byte first. Of fields with the same type the
+   first counts; types that are not known are passed over. A 1.32 daemon stops at
+   the NUL of a question. Here QV_RESULT_TEMPORARY is sent as such.
+
+   An answer is never longer than twice its question: fields are left out, then
+   the user is cut until it fits. */
+
+#define QV_MAGIC "qverify2"
+#define QV_MAGIC_SIZE 8
+#define QV_NONCE_SIZE 16
+
+#define QV_FIELD_CLIENT 1 /* question: the SMTP client's IP address, 4 or 16 bytes */
+#define QV_FIELD_SENDER 2 /* question: the envelope sender; empty: the null sender */
+#define QV_FIELD_USER 3   /* answer: the whole controlling user, where the one before the NUL is cut */
+#define QV_FIELD_MAC 255  /* kept for a message authentication code; the last one where it is there */
+
+/* The longest question and the longest answer that are put together, in bytes. */
+#define QV_QUESTION_WRITTEN_MAX (2 * QV_ADDRESS_MAX + 128)
+#define QV_REPLY_MAX 512
+
 /* ---- verdicts */
 
 enum qv_verdict {
@@ -122,7 +150,10 @@ enum qv_verdict {
   X(50, POLICY_REFUSE,        "policy-refuse",        QV_INVALID,   10, "control/verifypolicy: this program always refuses (refuse=)") \
   X(51, POLICY_DELETE,        "policy-delete",        QV_INVALID,   10, "vpopmail would discard the mail: refused by control/verifypolicy (refuse-delete)") \
   X(52, POLICY_FOLLOW,        "policy-follow",        QV_INVALID,   10, "every address it forwards to would be refused (policy follow)") \
-  X(53, VPOPMAIL_OWN,         "vpopmail-own",         QV_UNKNOWN,   10, "vpopmail's user has a dot-qmail file, which decides at delivery time")
+  X(53, VPOPMAIL_OWN,         "vpopmail-own",         QV_UNKNOWN,   10, "vpopmail's user has a dot-qmail file, which decides at delivery time") \
+  X(54, HOME_HANGS,           "home-hangs",           QV_TEMPORARY, 15, "the home, or its file system, does not answer") \
+  X(55, WORKER_LOST,          "worker-lost",          QV_TEMPORARY,  1, "the process that judged the address ended before it could answer") \
+  X(56, LIMITED,              "limited",              QV_TEMPORARY,  1, "control/verifylimits: this SMTP client has asked for too many addresses that do not exist")
 /* clang-format on */
 
 enum qv_reason {
