@@ -241,13 +241,16 @@ def test_homes_count_within_a_second():
 
 # ---- locals and virtualdomains: as qmail-send
 
-OLD_LISTS = {'locals': 'example.org\n# a comment\nother.example\n',
+OLD_LISTS = {'locals': 'example.org\nback.example\nother.example\n',
              'virtualdomains': 'shop.example:joe\nmoved.example:joe\n'}
-NEW_LISTS = {'locals': 'example.org\nmoved.example\nother.example\n', 'virtualdomains': 'shop.example:joe\n'}
+NEW_LISTS = {'locals': 'example.org\nmoved.example\nother.example\n',
+             'virtualdomains': 'shop.example:joe\nback.example:joe\n'}
 STEADY = {b'joe@example.org': {JOE}, b'none@example.org': {NO_ALIAS}, b'joe@other.example': {JOE},
           b'list@shop.example': {LIST}, b'none@shop.example': {NO_JOE}}
-# By the old files moved.example is virtual, by the new ones local, by a mixture neither.
+# By the old files moved.example is virtual and back.example local, by the new ones it is the other way round, and by a
+# mixture one of the two is neither.
 MOVED, BY_OLD, BY_NEW = b'joe@moved.example', NO_JOE, JOE
+BACK = b'joe@back.example'
 
 
 def set_lists(host, lists):
@@ -257,7 +260,7 @@ def set_lists(host, lists):
 
 def test_sighup_takes_over_both_files_at_once_or_none():
     with joes_host({'me': 'example.org\n', **OLD_LISTS}) as host:
-        with asked(host, MOVED, *STEADY) as answers:
+        with asked(host, MOVED, BACK, *STEADY) as answers:
             for round_ in range(20):
                 new = round_ % 2 == 0
                 set_lists(host, NEW_LISTS if new else OLD_LISTS)
@@ -265,7 +268,7 @@ def test_sighup_takes_over_both_files_at_once_or_none():
                 hangup(host)
                 comes_to(host, MOVED, BY_NEW if new else BY_OLD)
                 more_answers(answers, 10)
-        assert heard(answers) == {MOVED: {BY_OLD, BY_NEW}, **STEADY}
+        assert heard(answers) == {MOVED: {BY_OLD, BY_NEW}, BACK: {BY_OLD, BY_NEW}, **STEADY}
         assert TAKEN_OVER not in host.text()
 
 
@@ -280,6 +283,7 @@ def test_sighup_takes_over_what_is_gone():
         comes_to(host, b'joe@other.example', REMOTE)
         comes_to(host, b'list@shop.example', REMOTE)
         assert question(host, b'joe@example.org') == JOE
+        assert TAKEN_OVER not in host.text()
 
 
 def test_a_change_without_sighup_is_taken_over_after_ten_seconds_and_refuses_nothing_new():
@@ -304,7 +308,7 @@ def test_a_change_without_sighup_is_taken_over_after_ten_seconds_and_refuses_not
 def test_files_edited_in_place_count_when_they_are_whole_and_have_stood():
     """Truncated, then written in pieces, the daemon asked all the while; nobody sends SIGHUP."""
     with joes_host({'me': 'example.org\n', **OLD_LISTS}) as host:
-        with asked(host, MOVED, *STEADY) as answers:
+        with asked(host, MOVED, BACK, *STEADY) as answers:
             for name, text in NEW_LISTS.items():
                 overwrite(host.dir / 'control' / name, text.encode(), pieces=7, pause=0.2)
             whole = time.monotonic()
@@ -313,7 +317,7 @@ def test_files_edited_in_place_count_when_they_are_whole_and_have_stood():
             assert time.monotonic() - whole >= 9.9, 'ten seconds from the last piece'
             comes_to(host, MOVED, BY_NEW)
             more_answers(answers, 10)
-        assert heard(answers) == {MOVED: {BY_OLD, BY_NEW}, **STEADY}
+        assert heard(answers) == {MOVED: {BY_OLD, BY_NEW}, BACK: {JOE}, **STEADY}, 'and still nothing new is refused'
         assert host.text().count(TAKEN_OVER) == 1
 
 
@@ -321,7 +325,7 @@ def test_files_that_vanish_and_return_change_nothing():
     """The dance of editors: away under another name, for some seconds nothing or half of it there, then whole."""
     with joes_host({'me': 'example.org\n', **OLD_LISTS}) as host:
         files = [host.dir / 'control' / name for name in OLD_LISTS]
-        with asked(host, MOVED, *STEADY) as answers:
+        with asked(host, MOVED, BACK, *STEADY) as answers:
             for file in files:
                 file.rename(f'{file}~')
             end = time.monotonic() + 2.5  # the daemon looks once a second
@@ -336,7 +340,7 @@ def test_files_that_vanish_and_return_change_nothing():
                 host.write(f'control/{name}', text)
             hangup(host)
             more_answers(answers, 12)
-        assert heard(answers) == {MOVED: {BY_OLD}, **STEADY}
+        assert heard(answers) == {MOVED: {BY_OLD}, BACK: {JOE}, **STEADY}
         assert TAKEN_OVER not in host.text() and 'cannot be read' not in host.text()
 
 
