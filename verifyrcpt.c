@@ -146,12 +146,12 @@ static void read_item(struct verifyrcpt *v, const struct reading *r, struct item
 }
 
 /* The first item, when it begins with D: DEFER whatever follows, and from its
-   first digit or colon on an item of its own, as up to 1.32. */
+   first digit, colon or bracket on an item of its own, as up to 1.32 (which knew
+   no brackets). */
 static void read_d_item(struct verifyrcpt *v, const struct reading *r, struct item it) {
   struct item glued = it;
 
-  while (glued.len && glued.text[0] != ':' && (glued.text[0] < '0' || glued.text[0] > '9'))
-    ++glued.text, --glued.len;
+  while (glued.len && !memchr("0123456789:[", glued.text[0], 12)) ++glued.text, --glued.len;
   v->defer = 1;
   if (glued.len)
     read_item(v, r, glued);

@@ -26,10 +26,11 @@ PREFIXES = {
 
 # What the client may want from outside: the C library, and no more of it than this.
 WANTED = set("""
-    bind clock_gettime close connect inet_ntop memchr memcpy memset poll pwritev2 recv
-    recvfrom send sendto socket strcspn strerror strlen strncasecmp writev snprintf vsnprintf
+    bind clock_gettime close connect getrandom inet_ntop inet_pton memchr memcmp memcpy memset
+    poll pwritev2 recv recvfrom send sendto setsockopt socket strcat strchr strcspn strerror
+    strlen strncasecmp writev snprintf vsnprintf
     __errno_location __memcpy_chk __memset_chk __poll_chk __recv_chk __recvfrom_chk
-    __snprintf_chk __vsnprintf_chk __stack_chk_fail _GLOBAL_OFFSET_TABLE_
+    __snprintf_chk __strcat_chk __vsnprintf_chk __stack_chk_fail _GLOBAL_OFFSET_TABLE_
 """.split())
 
 PROGRAM = r"""

@@ -11,11 +11,14 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <stdexcept>
@@ -60,6 +63,47 @@ inline uint16_t unused_port() {
   auto [fd, port] = free_socket();
   close(fd);
   return port;
+}
+
+// Can IPv6 be used on this machine's loopback interface?
+inline bool has_ipv6() {
+  int fd = socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  sockaddr_in6 sin6{};
+  sin6.sin6_family = AF_INET6;
+  sin6.sin6_addr = in6addr_loopback;
+  const bool can = fd != -1 && bind(fd, reinterpret_cast<sockaddr *>(&sin6), sizeof sin6) == 0;
+  if (fd != -1) close(fd);
+  return can;
+}
+
+// A folder for sockets, that goes with what is in it.
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    char name[] = "/tmp/qmail-verify-unit-XXXXXX";
+    if (!mkdtemp(name)) throw std::runtime_error("no temporary folder");
+    name_ = name;
+  }
+  TemporaryFolder(const TemporaryFolder &) = delete;
+  TemporaryFolder &operator=(const TemporaryFolder &) = delete;
+  ~TemporaryFolder() { std::filesystem::remove_all(name_); }
+  std::string path(const std::string &file) const { return name_ + "/" + file; }
+
+ private:
+  std::string name_;
+};
+
+// A UNIX socket that listens on path with so much backlog, or -1.
+inline int listen_on_path(const std::string &path, int backlog) {
+  int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  sockaddr_un sun{};
+  sun.sun_family = AF_UNIX;
+  path.copy(sun.sun_path, sizeof sun.sun_path - 1);
+  if (fd != -1 && (bind(fd, reinterpret_cast<sockaddr *>(&sun), sizeof sun) == -1 || listen(fd, backlog) == -1)) {
+    close(fd);
+    return -1;
+  }
+  return fd;
 }
 
 class FakeServer {

@@ -162,10 +162,16 @@ const std::vector<Value> values = {
     {":+25", "UNUSABLE", {}, 1},
     {"D:0", "DEFER UNUSABLE", {}, 1},
     {"D1.2", "DEFER UNUSABLE", {}, 1},
-    {"[::1]:11113", "UNUSABLE", {}, 1},
     {"::1", "UNUSABLE", {}, 1},
-    {"/run/qmail-verify", "UNUSABLE", {}, 1},
-    {"OPEN,/run/a,/run/b", "OPEN UNUSABLE", {}, 2},
+    {"run/qmail-verify", "UNUSABLE", {}, 1},
+    // other families
+    {"[::1]", "", {"[::1]:11113"}, 0},
+    {"[::1]:", "", {"[::1]:11113"}, 0},
+    {"D[::1]:12525", "DEFER", {"[::1]:12525"}, 0},
+    {"DEFER,[2001:DB8::1]:12525", "DEFER", {"[2001:db8::1]:12525"}, 0},
+    {"/run/qmail-verify", "", {"/run/qmail-verify"}, 0},
+    {"OPEN,/run/a:1,/run/B", "OPEN", {"/run/a:1", "/run/B"}, 0},
+    {"[::1%lo]", "UNUSABLE", {}, 1},
 };
 
 TEST(Verify, EveryValue) {
