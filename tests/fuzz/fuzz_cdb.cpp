@@ -3,22 +3,19 @@
 // controls an address is found in them as that reader finds him.
 //
 // An input: a byte of options, a byte of length, a local part of that length, then the
-// file, or the records that one is made of and the damage that is done to it: records
-// end with 0xff, key and data with 0xfe between them; the last bytes of the input are
-// the damage, three for each byte that is overwritten (place, value).
+// file, or what one is made of (made_cdb.h).
 
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "address/user.h"
 #include "qmail/cdb.h"
 #include "qmail/text.h"
-#include "tests/unit/fake_site.h"
+#include "tests/fuzz/made_cdb.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -174,32 +171,6 @@ void find_user(const std::string &file, const std::string &local) {
   require(a.name == b.name && a.home == b.home && a.dash == b.dash && a.ext == b.ext && a.key == b.key);
 }
 
-// ---- the file
-
-using pairs = std::vector<std::pair<std::string, std::string>>;
-
-std::string made(std::string_view text, unsigned options) {
-  std::string_view damage;
-  if (const size_t bytes = std::min<size_t>(text.size(), 3 * (options >> 4)); bytes > 0) {
-    damage = text.substr(text.size() - bytes);
-    text.remove_suffix(bytes);
-  }
-  pairs records;
-  while (!text.empty() && records.size() < 64) {
-    const std::string_view record = text.substr(0, text.find('\xff'));
-    const size_t middle = std::min(record.find('\xfe'), record.size());
-    records.emplace_back(record.substr(0, middle), record.substr(std::min(middle + 1, record.size())));
-    text.remove_prefix(std::min(text.size(), record.size() + 1));
-  }
-  std::string file = fake_cdb(records);
-  for (; damage.size() >= 3; damage.remove_prefix(3)) {
-    const size_t place = static_cast<unsigned char>(damage[0]) * 256u + static_cast<unsigned char>(damage[1]);
-    file[place % file.size()] = damage[2];
-    if (options & CUT) file.resize(1 + place % file.size());
-  }
-  return file;
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -208,7 +179,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const unsigned options = data[0];
   const std::string local(all.substr(2, data[1]));
   const std::string_view rest = all.substr(std::min(size, size_t{2} + data[1]));
-  const std::string file = options & MADE ? made(rest, options) : std::string(rest);
+  const std::string file = options & MADE ? made_cdb(rest, options >> 4, options & CUT) : std::string(rest);
 
   cdb db;
   db.adopt(fake_fd(file));

@@ -2,7 +2,7 @@
 // every look-up ends, and nothing is refused that could not be looked up.
 //
 // An input: a byte of options, a byte of length, an address of that length, the
-// database.
+// database or what one is made of (made_cdb.h); the same bytes are the list ./list.
 
 #include <algorithm>
 #include <cstdint>
@@ -11,13 +11,13 @@
 
 #include "address/fastforward.h"
 #include "qmail/text.h"
-#include "tests/unit/fake_site.h"
+#include "tests/fuzz/made_cdb.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 namespace {
 
-constexpr int PASS = 1, DEFAULT = 2, SENDER = 4;
+constexpr unsigned PASS = 1, DEFAULT = 2, SENDER = 4, MADE = 8;
 
 // Is this key certainly not in the database?
 bool absent(const std::string &bytes, const std::string &key) {
@@ -29,7 +29,7 @@ bool absent(const std::string &bytes, const std::string &key) {
   return hit == Look::absent;
 }
 
-shell_command command_of(int options) {
+shell_command command_of(unsigned options) {
   shell_command command{true, {{"fastforward", true}}};
   if (options & PASS) command.words.push_back({"-p", true});
   if (options & DEFAULT) command.words.push_back({"-d", true});
@@ -42,8 +42,9 @@ shell_command command_of(int options) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (size < 2) return 0;
   const std::string all(reinterpret_cast<const char *>(data), size);
-  const int options = data[0];
-  const std::string address = all.substr(2, data[1]), bytes = all.substr(std::min(size, size_t{2} + data[1]));
+  const unsigned options = data[0];
+  const std::string address = all.substr(2, data[1]), rest = all.substr(std::min(size, size_t{2} + data[1]));
+  const std::string bytes = options & MADE ? made_cdb(rest, options >> 4, false) : rest;
   const size_t at = address.rfind('@');
   if (at == address.npos || address.find('\0') != address.npos) return 0;
   const std::string local = address.substr(0, at), domain = address.substr(at + 1);
@@ -53,6 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const dotqmail_result found;
   fake_site host;
   host.data["/alias/f.cdb"] = host.data["/alias/./f.cdb"] = {bytes};
+  host.data["/alias/./list"] = {rest};
   const controlling_user user{"alias", 100, 100, "/alias", "-", local, {}};
   int error = 0;
   const auto visit = host.become(user.uid, user.gid, error);
