@@ -1,0 +1,353 @@
+// listen.cpp - see listen.h.
+//
+// How a UNIX socket's path is made (unix(7) checks the path's mode at connect):
+//
+//   1. What stands there already is removed only if it is a socket that refuses
+//      connections. A file, or a daemon that answers, is left alone.
+//   2. It is bound under umask 0777: nobody but root could connect, and nobody is
+//      answered, since it does not listen yet.
+//   3. Owner and group, then the mode, then listen(2): at no time may somebody connect
+//      who may not do so in the end.
+//
+// In a directory that root alone can write, nobody else can come between the steps.
+// Where others can write, they can put a file of another in the new path's place, so
+// the three calls are made on one descriptor of what stands there (O_PATH), and only
+// if that is a socket as it was just made: root's, mode 0, with one name. What they can
+// still do is take the path away and put a socket of their own there, which clients
+// then ask: so such a directory is warned of.
+
+#include "listen.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "logbits.h"
+#include "qmail-verify.h"
+
+namespace {
+
+constexpr int BACKLOG = 1024, RECEIVE_BUFFER = 4 << 20;
+constexpr mode_t MODE = 0660;
+enum { EXIT_USAGE = 100, EXIT_TROUBLE = 111 };
+
+// ---- sentences
+
+std::string shown(std::string_view bytes) {
+  log_line line;
+  log_begin(&line);
+  log_putsafe(&line, bytes.data(), bytes.size());
+  return std::string(line.text, line.len);
+}
+
+std::string shown(const udp_endpoint &ep) {
+  char text[UDP_TEXT_MAX];
+  udp_format(&ep, text);
+  return shown(text);
+}
+
+bool usage(listen_trouble &trouble, std::string_view item, const std::string &why) {
+  trouble = {"LISTEN=" + shown(item) + ": " + why, EXIT_USAGE};
+  return false;
+}
+
+bool refused(listen_trouble &trouble, const udp_endpoint &ep, const std::string &why) {
+  trouble = {"cannot listen on " + shown(ep) + ": " + why, EXIT_TROUBLE};
+  return false;
+}
+
+bool failed(listen_trouble &trouble, const udp_endpoint &ep, int error) {
+  return refused(trouble, ep, strerror(error));
+}
+
+// ---- LISTEN
+
+std::string_view trim(std::string_view s) {
+  const size_t begin = std::min(s.find_first_not_of(" \t"), s.size());
+  return s.substr(begin, s.find_last_not_of(" \t") + 1 - begin);
+}
+
+bool is_path(const udp_endpoint &ep) { return ep.addr.ss_family == AF_UNIX; }
+
+bool is_any(const ip_address &ip) { return ip == ip_address{{}, ip.size}; }
+
+// Would both hear the same datagrams, or stand at the same path?
+bool clash(const udp_endpoint &a, const udp_endpoint &b) {
+  if (a.addr.ss_family != b.addr.ss_family) return false;
+  if (is_path(a)) return shown(a) == shown(b);
+  const ip_address x = ip_of(a.addr), y = ip_of(b.addr);
+  return udp_port(&a) == udp_port(&b) && (x == y || is_any(x) || is_any(y));
+}
+
+bool read_item(std::string_view item, udp_endpoint &ep, listen_trouble &trouble) {
+  const char *why;
+  if (udp_parse(item.data(), item.size(), QV_DEFAULT_IP, QV_DEFAULT_PORT, &ep, &why) == 0) return true;
+  return usage(trouble, item, std::string(why) +
+               "; set it to ip, ip:port, :port, [ipv6]:port or /path, or several of them with commas between");
+}
+
+// All of LISTEN, read before anything is opened.
+bool read_all(std::string_view text, std::vector<udp_endpoint> &all, listen_trouble &trouble) {
+  const bool several = text.find(',') != text.npos;
+  for (bool more = true; more;) {
+    const size_t comma = text.find(',');
+    const std::string_view item = trim(text.substr(0, comma));
+    udp_endpoint ep;
+    if (several && item.empty()) return usage(trouble, text, "nothing stands before or behind a comma; take it out");
+    if (!read_item(item, ep, trouble)) return false;
+    for (const udp_endpoint &other : all)
+      if (clash(ep, other))
+        return usage(trouble, item, "this is " + shown(ep) + ", and " + shown(other) +
+                     " stands before it and is the same, or has it within; take one of them out");
+    all.push_back(ep);
+    more = comma != text.npos;
+    text.remove_prefix(more ? comma + 1 : text.size());
+  }
+  return true;
+}
+
+// ---- UDP
+
+// Datagrams that came before this is set (between bind and here) are answered from
+// the address that the system chooses.
+bool want_local_address(int fd, int family) {
+  const int on = 1;
+  return family == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on) == 0
+                            : setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0;
+}
+
+// Room for those who ask while all workers are busy. More than net.core.rmem_max
+// takes a privilege.
+void enlarge(int fd) {
+  const int size = RECEIVE_BUFFER;
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof size) == -1)
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+}
+
+template <class Info>
+void keep_local(listen_asker &asker, const Info &info) {
+  static_assert(sizeof info <= sizeof asker.local);
+  memcpy(asker.local, &info, sizeof info);
+  asker.local_size = sizeof info;
+}
+
+// IPv4: ipi_spec_dst is ours also where the datagram went to a broadcast address. The
+// interface is left to the routes, as for every other answer of this host.
+void note_local4(listen_asker &asker, const cmsghdr *c) {
+  in_pktinfo info;
+  memcpy(&info, CMSG_DATA(c), sizeof info);
+  info.ipi_ifindex = 0;
+  if (info.ipi_spec_dst.s_addr) keep_local(asker, info);
+}
+
+// IPv6: a link-local address means something on its interface only.
+void note_local6(listen_asker &asker, const cmsghdr *c) {
+  in6_pktinfo info;
+  memcpy(&info, CMSG_DATA(c), sizeof info);
+  if (IN6_IS_ADDR_MULTICAST(&info.ipi6_addr)) return;
+  if (!IN6_IS_ADDR_LINKLOCAL(&info.ipi6_addr)) info.ipi6_ifindex = 0;
+  keep_local(asker, info);
+}
+
+union control_buffer {
+  cmsghdr align;
+  char bytes[CMSG_SPACE(sizeof(in6_pktinfo)) + CMSG_SPACE(sizeof(in_pktinfo))];
+};
+
+void note_local(listen_asker &asker, msghdr &message) {
+  for (cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+    if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) note_local4(asker, c);
+    if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) note_local6(asker, c);
+  }
+}
+
+void put_local(const listen_asker &asker, msghdr &message, control_buffer &control) {
+  const bool v6 = asker.from.addr.ss_family == AF_INET6;
+  if (asker.local_size != (v6 ? sizeof(in6_pktinfo) : sizeof(in_pktinfo))) return;
+  memset(&control, 0, sizeof control);
+  message.msg_control = &control;
+  message.msg_controllen = CMSG_SPACE(asker.local_size);
+  cmsghdr *c = CMSG_FIRSTHDR(&message);
+  c->cmsg_level = v6 ? IPPROTO_IPV6 : IPPROTO_IP;
+  c->cmsg_type = v6 ? IPV6_PKTINFO : IP_PKTINFO;
+  c->cmsg_len = CMSG_LEN(asker.local_size);
+  memcpy(CMSG_DATA(c), asker.local, asker.local_size);
+}
+
+// ---- UNIX sockets
+
+// Can others than root and this process's user write here? The group bits are those
+// of an access control list's mask, too, where there is one.
+bool others_write(const struct stat &st) {
+  return (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & S_IWOTH) ||
+         ((st.st_mode & S_IWGRP) && st.st_gid != 0);
+}
+
+// The first directory on the way to path in which others could put something else
+// in the way; empty where there is none. Above the last one the sticky bit is enough.
+std::string open_to_others(const std::string &path) {
+  for (size_t slash = 0; slash != path.npos; slash = path.find('/', slash + 1)) {
+    const std::string dir = path.substr(0, slash ? slash : 1);
+    const bool last = path.find('/', slash + 1) == path.npos;
+    struct stat st;
+    if (stat(dir.c_str(), &st) == -1) return "";
+    if (others_write(st) && (last || !(st.st_mode & S_ISVTX) || (st.st_uid != 0 && st.st_uid != geteuid()))) return dir;
+  }
+  return "";
+}
+
+// Makes way for a socket at the path, or tells why it must not.
+bool make_way(const udp_endpoint &ep, const std::string &path, listen_trouble &trouble) {
+  struct stat st;
+  if (lstat(path.c_str(), &st) == -1) return errno == ENOENT || failed(trouble, ep, errno);
+  if (!S_ISSOCK(st.st_mode))
+    return refused(trouble, ep, "something else than a socket is there; remove it, or name another path in LISTEN");
+  const unique_fd asked(connect_udp(&ep));
+  if (asked || (errno != ECONNREFUSED && errno != ENOENT && errno != EACCES))
+    return refused(trouble, ep, "another program listens there; stop it, or name another path in LISTEN");
+  if (errno == EACCES)
+    return refused(trouble, ep, "a socket is there, and this process may not see whether anybody listens; remove it if "
+                                "nobody does, or name another path in LISTEN");
+  if (unlink(path.c_str()) == -1 && errno != ENOENT)
+    return refused(trouble, ep, std::string("the socket there, on which nobody listens, cannot be removed: ") + strerror(errno));
+  return true;
+}
+
+int bind_unreachable(int fd, const udp_endpoint &ep) {
+  const mode_t before = umask(0777);
+  const int error = bind(fd, reinterpret_cast<const sockaddr *>(&ep.addr), ep.len) == -1 ? errno : 0;
+  umask(before);
+  return error;
+}
+
+// fchmod(2) does not take an O_PATH descriptor; its name below /proc is the way.
+int set_mode(int fd, const std::string &path) {
+  if (chmod(("/proc/self/fd/" + std::to_string(fd)).c_str(), MODE) == 0) return 0;
+  if (errno != ENOENT) return errno;
+  return chmod(path.c_str(), MODE) == -1 ? errno : 0;  // no /proc
+}
+
+// Gives the path that was just bound to its group. 0, or errno; ESTALE where something
+// else stands there.
+int hand_over(listen_local &local, gid_t group) {
+  const unique_fd made(open(local.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  struct stat st;
+  if (!made || fstat(made.get(), &st) == -1) return errno;
+  if (!S_ISSOCK(st.st_mode) || (st.st_mode & 07777) || st.st_uid != geteuid() || st.st_nlink != 1) return ESTALE;
+  local.dev = st.st_dev;
+  local.ino = st.st_ino;
+  if (group != static_cast<gid_t>(-1) && fchownat(made.get(), "", geteuid(), group, AT_EMPTY_PATH) == -1) return errno;
+  return set_mode(made.get(), local.path);
+}
+
+bool still_ours(const listen_local &local) {
+  struct stat st;
+  return lstat(local.path.c_str(), &st) == 0 && st.st_dev == local.dev && st.st_ino == local.ino;
+}
+
+void unlink_ours(const listen_local &local) {
+  if (local.ino && still_ours(local)) unlink(local.path.c_str());
+}
+
+}  // namespace
+
+bool listen_sockets::open(std::string_view text, gid_t group, listen_trouble &trouble) {
+  if (open_all(text, group, trouble)) return true;
+  unlink_paths();
+  local_.clear();
+  udp_.clear();
+  warnings_.clear();
+  return false;
+}
+
+bool listen_sockets::open_all(std::string_view text, gid_t group, listen_trouble &trouble) {
+  std::vector<udp_endpoint> all;
+  if (!read_all(text, all, trouble)) return false;
+  return std::all_of(all.begin(), all.end(), [&](const udp_endpoint &ep) { return open_one(ep, group, trouble); });
+}
+
+bool listen_sockets::open_one(const udp_endpoint &ep, gid_t group, listen_trouble &trouble) {
+  return is_path(ep) ? open_local(ep, group, trouble) : open_udp(ep, trouble);
+}
+
+bool listen_sockets::open_udp(const udp_endpoint &ep, listen_trouble &trouble) {
+  listen_udp udp{unique_fd(bind_udp(&ep)), ep, ip_is_loopback(ip_of(ep.addr))};
+  if (!udp.fd || !want_local_address(udp.fd.get(), ep.addr.ss_family)) return failed(trouble, ep, errno);
+  enlarge(udp.fd.get());
+  udp_.push_back(std::move(udp));
+  return true;
+}
+
+bool listen_sockets::open_local(const udp_endpoint &ep, gid_t group, listen_trouble &trouble) {
+  char path[UDP_TEXT_MAX];
+  udp_format(&ep, path);
+  listen_local local{unique_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), path};
+  if (!local.fd) return failed(trouble, ep, errno);
+  if (!make_way(ep, path, trouble)) return false;
+  if (const int error = bind_unreachable(local.fd.get(), ep)) return failed(trouble, ep, error);
+
+  const int error = hand_over(local, group);
+  local_.push_back(std::move(local));  // from here on unlink_paths knows it
+  const listen_local &kept = local_.back();
+  if (error == ESTALE) return refused(trouble, ep, "another program has put something else there; name a path in a "
+                                                   "directory that root alone can write");
+  if (error) return refused(trouble, ep, std::string("its group and mode cannot be set: ") + strerror(error));
+  if (::listen(kept.fd.get(), BACKLOG) == -1) return failed(trouble, ep, errno);
+  if (!still_ours(kept)) return refused(trouble, ep, "another program has taken the path at the same moment");
+  if (const std::string dir = open_to_others(path); !dir.empty())
+    warnings_.push_back("LISTEN=" + shown(path) + ": others than root can write in " + shown(dir) +
+                        ", and could answer in our place; use a directory that root alone can write, as are those above it");
+  return true;
+}
+
+bool listen_sockets::own_port(unsigned port) const {
+  return std::any_of(udp_.begin(), udp_.end(), [&](const listen_udp &u) { return udp_port(&u.own) == port; });
+}
+
+ssize_t listen_sockets::receive(unsigned i, void *buf, size_t max, listen_asker &asker) const {
+  iovec bytes{buf, max};
+  control_buffer control;
+  ssize_t n;
+  msghdr message{};
+  asker = {};
+  asker.socket = i;
+  do {
+    message.msg_name = &asker.from.addr;
+    message.msg_namelen = sizeof asker.from.addr;
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+    n = recvmsg(udp_[i].fd.get(), &message, MSG_DONTWAIT);
+  } while (n == -1 && errno == EINTR);
+  if (n == -1) return n;
+  asker.from.len = message.msg_namelen;
+  note_local(asker, message);
+  return n;
+}
+
+int listen_sockets::answer(const listen_asker &asker, const void *buf, size_t len) const {
+  iovec bytes{const_cast<void *>(buf), len};
+  sockaddr_storage to = asker.from.addr;
+  control_buffer control;
+  msghdr message{};
+  ssize_t n;
+  message.msg_name = &to;
+  message.msg_namelen = asker.from.len;
+  message.msg_iov = &bytes;
+  message.msg_iovlen = 1;
+  put_local(asker, message, control);
+  do n = sendmsg(udp_[asker.socket].fd.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (n == -1 && errno == EINTR);
+  return n == -1 ? errno : 0;
+}
+
+void listen_sockets::unlink_paths() {
+  for (const listen_local &local : local_) unlink_ours(local);
+}
