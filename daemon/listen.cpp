@@ -94,20 +94,20 @@ bool read_item(std::string_view item, udp_endpoint &ep, listen_trouble &trouble)
 
 // All of LISTEN, read before anything is opened.
 bool read_all(std::string_view text, std::vector<udp_endpoint> &all, listen_trouble &trouble) {
-  const bool several = text.find(',') != text.npos;
+  std::string_view rest = text;
   for (bool more = true; more;) {
-    const size_t comma = text.find(',');
-    const std::string_view item = trim(text.substr(0, comma));
+    const size_t comma = rest.find(',');
+    const std::string_view item = trim(rest.substr(0, comma));
     udp_endpoint ep;
-    if (several && item.empty()) return usage(trouble, text, "nothing stands before or behind a comma; take it out");
+    more = comma != rest.npos;
+    if (item.empty() && (more || !all.empty())) return usage(trouble, text, "nothing stands before or behind a comma; take it out");
     if (!read_item(item, ep, trouble)) return false;
     for (const udp_endpoint &other : all)
       if (clash(ep, other))
         return usage(trouble, item, "this is " + shown(ep) + ", and " + shown(other) +
                      " stands before it and is the same, or has it within; take one of them out");
     all.push_back(ep);
-    more = comma != text.npos;
-    text.remove_prefix(more ? comma + 1 : text.size());
+    rest.remove_prefix(more ? comma + 1 : rest.size());
   }
   return true;
 }
