@@ -1,5 +1,7 @@
-"""netqmail's build settings: read, checked, and built in."""
+"""netqmail's build settings: read, checked, and built in. What the compiler adds against attacks."""
 import pathlib
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -39,3 +41,97 @@ def test_settings_come_from_the_sources_conf_files(tmp_path):
 def test_a_variable_of_the_environment_sets_nothing(tmp_path):
     done = make(CONF='/nonexistent', GROUPS='0', USERS='x', QMAIL='y')
     assert done.returncode == 0 and '#define CONF_NOFILES "nofiles"' in done.stdout
+
+
+# ---- hardening, in the binaries that are installed
+
+PROGRAMS = ('qmail-verify', 'qmail-smtpd')
+FORTIFIED = {'printf', 'fprintf', 'sprintf', 'snprintf', 'vprintf', 'vfprintf', 'vsprintf', 'vsnprintf'}
+
+
+def binutils(program, *arguments):
+    if not shutil.which(program):
+        pytest.skip(f'{program} is not installed (binutils)')
+    return subprocess.run([program, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.fixture(params=PROGRAMS)
+def headers(request, plain):
+    """What readelf says of a program's headers and of its dynamic section."""
+    return binutils('readelf', '--wide', '--file-header', '--program-headers', '--dynamic', plain / request.param)
+
+
+def test_a_program_is_position_independent(headers):
+    assert re.search(r'Type:\s+DYN', headers)
+    assert re.search(r'\(FLAGS_1\)\s+Flags:.* PIE', headers)
+
+
+def test_a_program_has_its_relocations_read_only(headers):
+    """Full RELRO: all is bound at the start, and then protected."""
+    assert 'GNU_RELRO' in headers
+    assert re.search(r'\(FLAGS\)\s.*BIND_NOW', headers) and re.search(r'\(FLAGS_1\)\s+Flags: NOW', headers)
+    assert 'TEXTREL' not in headers, 'code that is written to at the start'
+
+
+def test_a_program_has_nothing_writable_that_can_be_executed(headers):
+    segments = re.findall(r'^  ([A-Z_]+) +(?:0x\w+ +){5}([RWE ]{3}) ', headers, re.M)
+    assert {'LOAD', 'GNU_STACK'} <= {kind for kind, _ in segments}, 'this test does not understand readelf any more'
+    assert not [kind for kind, rights in segments if 'W' in rights and 'E' in rights]
+
+
+def test_a_program_finds_its_libraries_in_the_systems_places_only(headers):
+    assert not re.search(r'\((?:RPATH|RUNPATH)\)', headers)
+
+
+def producers(program):
+    """How each of the sources was compiled, as the program itself tells: its name -> the compiler's options."""
+    text = binutils('readelf', '--wide', '--debug-dump=info', '--dwarf-depth=1', program)
+    units = re.findall(r'DW_AT_producer\s*:(?: \(.*?\):)? (.*?)\n.*?DW_AT_name\s*:(?: \(.*?\):)? (\S+)', text, re.S)
+    return {name: options for options, name in units if re.fullmatch(r'[\w/-]+\.(?:c|cpp)', name)}
+
+
+@pytest.mark.parametrize('program', PROGRAMS)
+def test_every_source_was_compiled_with_the_options_of_the_makefile(program, plain):
+    """HARDEN: the stack protector is one of them. A library that was left over from another build would show."""
+    hardening = re.search(r'^HARDEN = (.*)$', (ROOT / 'Makefile').read_text(), re.M)[1].split()
+    wanted = {option for option in hardening if option.startswith('-f')}
+    assert {'-fstack-protector-strong', '-fPIE'} <= wanted
+    found = producers(plain / program)
+    assert f'{program}.c' in found or f'{program}.cpp' in found, found
+    assert len(found) > 10, f'this test does not understand readelf any more: {found}'
+    for name, options in found.items():
+        assert wanted <= set(options.split()), f'{name}: {options}'
+
+
+def objects(plain):
+    """What the programs are made of: object file -> the names that it leaves to others."""
+    found = {path: {line.split()[-1] for line in binutils('nm', '--undefined-only', path).splitlines()}
+             for path in plain.rglob('*.o') if path.relative_to(plain).parts[0] not in ('tests', 'fuzz')}
+    assert plain / 'verifyrcpt.o' in found
+    return found
+
+
+def test_buffers_are_checked_by_libc(plain):
+    """_FORTIFY_SOURCE: no printf of ours but the one that knows how large its buffer is."""
+    found = objects(plain)
+    for path, names in found.items():
+        assert not names & FORTIFIED, f'{path.relative_to(plain)} calls {names & FORTIFIED}'
+    for name in ('verifyrcpt.o', 'udpbits.o'):
+        assert '__snprintf_chk' in found[plain / name]
+    assert re.search(r' U __\w+_chk\b', binutils('nm', '--dynamic', plain / 'qmail-verify'))
+    assert ' T __snprintf_chk' in binutils('nm', plain / 'qmail-smtpd')
+
+
+def test_the_stack_is_guarded(plain):
+    """In every object with a buffer on the stack, that is in nearly all."""
+    found = objects(plain)
+    guarded = [path for path, names in found.items() if '__stack_chk_fail' in names]
+    assert len(guarded) > len(found) * 3 / 4, sorted(set(found) - set(guarded))
+    assert ' U __stack_chk_fail' in binutils('nm', '--dynamic', plain / 'qmail-verify')
+    assert ' T __stack_chk_fail' in binutils('nm', plain / 'qmail-smtpd')
+
+
+def test_a_program_has_no_rights_of_its_own(plain):
+    """Neither is set-id: the daemon is run by root, qmail-smtpd by qmaild."""
+    for program in PROGRAMS:
+        assert (plain / program).stat().st_mode & 0o7000 == 0, program
