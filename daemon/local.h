@@ -27,7 +27,8 @@ constexpr long long LOCAL_NOTE_MS = 60000;   // the same kind of trouble is note
 class local_connections {
  public:
   // A question of at most QV_QUESTION_MAX bytes, never empty: datagram lives during the
-  // call. The answer may be given within it. It must not call serve or expire.
+  // call. The answer may be given within it. It must not call serve or expire. Tickets
+  // never repeat and are never 0.
   using question = std::function<void(uint64_t ticket, uid_t uid, const char *datagram, size_t len)>;
   // Sentences without a full stop, in our own words.
   using note = std::function<void(const std::string &sentence)>;
