@@ -152,13 +152,16 @@ void change(fake_site &host, const char *name, unsigned how, std::string_view te
 
 // Time passes until each change has stood.
 void settle(story &s) {
+  const auto before = s.rules.in_force();
   for (const long long later_ms : {0LL, watch::STAND_MS, controls::STAND_MS}) {
     s.now_ms += later_ms;
     s.rules.tick(s.now_ms);
     s.own.tick(s.now_ms);
   }
-  const auto now = fresh(s.host);
-  if (now) require(same_routes(*s.rules.in_force().front(), *now, s.address));
+  if (const auto now = fresh(s.host))
+    require(same_routes(*s.rules.in_force().front(), *now, s.address));
+  else
+    require(s.rules.in_force() == before);
   const control_text own = s.host.control(OWN);
   require(s.own.file().look == own.look && s.own.file().text == own.text);
 }
