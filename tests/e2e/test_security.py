@@ -197,22 +197,23 @@ def test_the_trace_is_understood():
         'execve', 'openat', 'newfstatat', 'openat', 'fstat', 'newfstatat', 'access', 'access']
 
 
-def traced_host():
-    """One of each kind of home, users in users/cdb, in passwd, and alias."""
+def varied_host(kind):
+    """One of each kind of home, users in users/cdb, in passwd, and alias. kind: Host, or what runs the daemon its own
+    way."""
     assign = (f'=joe:joe:{JOE}:{JOE}:{{qmail}}/home/joe:::\n+joe-:joe:{JOE}:{JOE}:{{qmail}}/home/joe:-::\n'
               f'+eve-:eve:{EVE}:{EVE}:{{qmail}}/home/eve:-::\n=zero:root:0:0:{{qmail}}/home/zero:::\n'
               f'+vpop.example-:vpop:{VPOP}:{VPOP}:{{qmail}}/home/vpop:-::\n.\n')
-    host = Traced(control={'me': 'example.org\n', 'virtualdomains': 'vpop.example:vpop.example\nno.example:\n'},
-                  assign=assign, passwd=PASSWD + f'pam:x:{PAM}:{PAM}::{{qmail}}/home/pam:/bin/sh\n',
-                  files={'home/joe/.qmail-list': '&a@example.net\n', 'home/joe/.qmail-b-default': '|bouncesaying no\n',
-                         'home/joe/.qmail-ff-default': '|fastforward -d ff.cdb\n',
-                         'home/joe/ff.cdb': newu.cdb([(b':a@example.org', b'./list.bin\0')]),
-                         'home/joe/list.bin': b'&b@example.net\0',
-                         'home/pam/.qmail-x': '', 'home/zero/.qmail': '', 'alias/.qmail-info': '&joe@example.org\n',
-                         'home/vpop/.qmail-default': "|vdelivermail '' bounce-no-mailbox\n",
-                         'home/vpop/vpasswd.cdb': newu.cdb([(b'a', b'$1$x:1:0:Info:/home:NOQUOTA')]),
-                         'home/eve/.qmail-open': '&a@example.net\n', 'secret/file': '&a@example.net\n',
-                         'bin/vdelivermail': b'\x7fELF', 'bin/fastforward': b'\x7fELF', 'bin/bouncesaying': b'\x7fELF'})
+    host = kind(control={'me': 'example.org\n', 'virtualdomains': 'vpop.example:vpop.example\nno.example:\n'},
+                assign=assign, passwd=PASSWD + f'pam:x:{PAM}:{PAM}::{{qmail}}/home/pam:/bin/sh\n',
+                files={'home/joe/.qmail-list': '&a@example.net\n', 'home/joe/.qmail-b-default': '|bouncesaying no\n',
+                       'home/joe/.qmail-ff-default': '|fastforward -d ff.cdb\n',
+                       'home/joe/ff.cdb': newu.cdb([(b':a@example.org', b'./list.bin\0')]),
+                       'home/joe/list.bin': b'&b@example.net\0',
+                       'home/pam/.qmail-x': '', 'home/zero/.qmail': '', 'alias/.qmail-info': '&joe@example.org\n',
+                       'home/vpop/.qmail-default': "|vdelivermail '' bounce-no-mailbox\n",
+                       'home/vpop/vpasswd.cdb': newu.cdb([(b'a', b'$1$x:1:0:Info:/home:NOQUOTA')]),
+                       'home/eve/.qmail-open': '&a@example.net\n', 'secret/file': '&a@example.net\n',
+                       'bin/vdelivermail': b'\x7fELF', 'bin/fastforward': b'\x7fELF', 'bin/bouncesaying': b'\x7fELF'})
     for program in (host.dir / 'bin').iterdir():
         program.chmod(0o755)
     (host.dir / 'secret').chmod(0o700)
@@ -245,7 +246,7 @@ def traced():
     if no_strace():
         pytest.skip(no_strace())
     namespaces.need_mounts()
-    with traced_host() as host:
+    with varied_host(Traced) as host:
         reasons = {address: re.search(r'(?:denied|for \S+)\. (\S+)', host.ask(address)[1])[1]
                    for address in [*STRANGERS, *(address for address, _ in QUESTIONS), *STRANGERS]}
         tracer = host.tracer()
