@@ -91,6 +91,7 @@ struct local_connections::state {
   bool hear_one(uint64_t name, const question &ask);
   void end(connection &c);
 
+  const pid_t owner = getpid();
   note to;
   unique_fd poller;
   std::vector<listener> listeners;
@@ -218,8 +219,9 @@ void local_connections::state::hear(uint64_t name, uint32_t events, const questi
 local_connections::local_connections(note to) : state_(new state(std::move(to))) {}
 
 local_connections::~local_connections() {
-  for (connection &c : state_->connections)
-    if (c.fd) state_->end(c);
+  if (getpid() == state_->owner)
+    for (connection &c : state_->connections)
+      if (c.fd) state_->end(c);
   delete state_;
 }
 
@@ -271,11 +273,4 @@ void local_connections::expire(long long now_ms) {
     if (l.paused) state_->pause(l, false);
     state_->any_paused |= l.paused;
   }
-}
-
-void local_connections::abandon() {
-  for (connection &c : state_->connections) c.fd.reset();
-  state_->poller.reset();
-  state_->listeners.clear();
-  state_->count = 0;
 }

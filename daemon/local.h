@@ -35,7 +35,9 @@ class local_connections {
 
   // The note is called from serve. Throws std::bad_alloc at the start only.
   explicit local_connections(note to);
-  // Ends all connections.
+  // Ends all connections. In a process that was forked off by the one which made this
+  // object it closes copies of descriptors only, and ends no connection: a worker has
+  // to do that at once, so that it keeps nobody's connection open.
   ~local_connections();
   local_connections(const local_connections &) = delete;
   local_connections &operator=(const local_connections &) = delete;
@@ -56,9 +58,6 @@ class local_connections {
   void expire(long long now_ms);
   // How many connections there are.
   unsigned count() const;
-  // In a process that was forked off: closes its copies of the descriptors, and ends no
-  // connection. Afterwards this object is without any.
-  void abandon();
 
  private:
   struct state;
