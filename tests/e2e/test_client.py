@@ -1,5 +1,5 @@
 """The client library as those see it who link it into an SMTP server of theirs:
-four C files that build quietly, bring no foreign names, need no C++, and answer."""
+C files that build quietly, bring no foreign names, need no C++, and answer."""
 
 import os
 import pathlib
@@ -13,7 +13,9 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = TOP / os.environ.get("BUILD", "build/plain")
-CLIENT = ["verifyrcpt", "sockbits", "udpbits", "logbits"]
+LINKED = ["verifyrcpt", "sockbits", "udpbits"]
+CLIENT = [*LINKED, "logbits"]
+HEADERS = ["qmail-verify.h", "packet.h", *(f"{name}.h" for name in LINKED)]
 FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror", f"-I{TOP}"]
 
 # What a file may define for others: its own prefix, and the call-out tools.
@@ -26,8 +28,8 @@ PREFIXES = {
 
 # What the client may want from outside: the C library, and no more of it than this.
 WANTED = set("""
-    bind clock_gettime close connect getrandom inet_ntop inet_pton memchr memcmp memcpy memset
-    poll pwritev2 recv recvfrom send sendto setsockopt socket strcat strchr strcspn strerror
+    bcmp bind clock_gettime close connect getrandom inet_ntop inet_pton memchr memcmp memcpy memset
+    poll pwritev2 recv recvfrom send sendto setsockopt socket strcat strchr strcmp strcspn strerror
     strlen strncasecmp writev snprintf vsnprintf
     __errno_location __memcpy_chk __memset_chk __poll_chk __recv_chk __recvfrom_chk
     __snprintf_chk __strcat_chk __vsnprintf_chk __stack_chk_fail _GLOBAL_OFFSET_TABLE_
@@ -44,17 +46,19 @@ static void note(void *ctx, const char *text) {
 }
 
 int main(int argc, char **argv) {
-  static const char *const replies[] = {"250", "550", "451"};
+  static const char *const replies[] = {"250", "550", "451", "421"};
   struct verifyrcpt v;
   struct verifyrcpt_answer answer;
 
   if (argc < 2) return 100;
   verifyrcpt_begin(&v, argv[1], note, 0);
+  verifyrcpt_client(&v, "192.0.2.7");
+  verifyrcpt_sender(&v, "ann@example.org");
   for (int i = 2; i < argc; ++i) {
     enum verifyrcpt_reply reply = verifyrcpt_rcpt(&v, argv[i], &answer);
     printf("%s %s: %s\n", replies[reply], answer.user, answer.why);
   }
-  printf("data %s\n", verifyrcpt_data(&v) ? "554" : "354");
+  printf("data %s\n", verifyrcpt_close(&v) ? "421" : verifyrcpt_data(&v) ? "554" : "354");
   verifyrcpt_reset(&v);
   printf("again %s\n", verifyrcpt_data(&v) ? "554" : "354");
   verifyrcpt_end(&v);
@@ -119,10 +123,12 @@ def test_the_build_directory_holds_the_same_names():
 
 
 class Server(threading.Thread):
-    """Answers a@... with a0 "joe", t@... with 02, anything else with e1 "alias", on 127.0.0.1."""
+    """Answers a@... with a0 "joe", t@... with 02, anything else with e1 "alias", on 127.0.0.1;
+    extended: with the nonce and the reason 1 behind it. Keeps the addresses and what follows them."""
 
-    def __init__(self):
+    def __init__(self, extended=False):
         super().__init__(daemon=True)
+        self.extended, self.rest = extended, []
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.sock.bind(("127.0.0.1", 0))
         self.port = self.sock.getsockname()[1]
@@ -133,9 +139,11 @@ class Server(threading.Thread):
             question, asker = self.sock.recvfrom(65536)
             if question == b"stop":
                 return
-            self.questions.append(question)
+            address, rest = question[:question.index(0)], question[question.index(0):]
+            self.questions.append(address)
+            self.rest.append(rest)
             answer = {b"a": b"\xa0joe", b"t": b"\x02"}.get(question[:1], b"\xe1alias")
-            self.sock.sendto(answer, asker)
+            self.sock.sendto(answer + (rest[:25] + b"\0\1" if self.extended else b""), asker)
 
     def __enter__(self):
         self.start()
@@ -153,14 +161,22 @@ def program(objects):
     compiler, where = objects
     source = where / "program.c"
     source.write_text(PROGRAM)
-    run(compiler, *FLAGS, "-o", where / "program", source, *(where / f"{n}.o" for n in CLIENT))
+    run(compiler, *FLAGS, "-o", where / "program", source, *(where / f"{n}.o" for n in LINKED))
     return where / "program"
+
+
+def test_the_client_needs_no_other_files(tmp_path):
+    for name in [*HEADERS, *(f"{name}.c" for name in LINKED)]:
+        shutil.copy(TOP / name, tmp_path)
+    (tmp_path / "program.c").write_text(PROGRAM)
+    flags = [flag for flag in FLAGS if not flag.startswith("-I")]
+    run("gcc", *flags, "-o", "program", "program.c", *(f"{name}.c" for name in LINKED), cwd=tmp_path)
 
 
 def test_a_c_program_asks(program):
     with Server() as server:
         out = run(program, f":{server.port}", "a@example.com", "b@example.com", "t@example.com", timeout=30)
-        assert server.questions == [b"a@example.com\0", b"b@example.com\0", b"t@example.com\0"]
+        assert server.questions == [b"a@example.com", b"b@example.com", b"t@example.com"]
     assert out.splitlines() == [
         "250 joe: dot-qmail",
         "550 alias: no-mailbox",
@@ -173,13 +189,31 @@ def test_a_c_program_asks(program):
 def test_a_c_program_defers(program):
     with Server() as server:
         out = run(program, f"word,DEFER,127.0.0.1:{server.port}", "a@x", "b@x", "c@x", timeout=30)
-        assert server.questions == [b"a@x\0", b"b@x\0"]
+        assert server.questions == [b"a@x", b"b@x"]
     assert out.splitlines() == [
         f'note: "word" is not known and is ignored: VERIFY=word,DEFER,127.0.0.1:{server.port}',
         "250 joe: dot-qmail",
         "250 alias: no-mailbox",
         "250 : ",
         "data 554",
+        "again 354",
+    ]
+
+
+def test_a_c_program_asks_in_extended_form(program):
+    with Server(extended=True) as server:
+        out = run(program, f"STRICT,MAXBAD=1,:{server.port}", "a@x", "b@x", "c@x", timeout=30)
+        assert server.questions == [b"a@x", b"b@x"]
+    nonces = {rest[9:25] for rest in server.rest}
+    assert len(nonces) == 2
+    # the bytes of qmail-verify-packet(5): NUL, magic, nonce, client, sender
+    assert {rest[:9] for rest in server.rest} == {b"\0qverify2"}
+    assert {rest[25:] for rest in server.rest} == {b"\1\0\4\xc0\0\2\7" b"\2\0\x0fann@example.org"}
+    assert out.splitlines() == [
+        "250 joe: remote: the domain is neither in locals nor in virtualdomains",
+        "550 alias: remote: the domain is neither in locals nor in virtualdomains",
+        "421 : not asked: this session has had 1 invalid recipients (MAXBAD=1)",
+        "data 354",
         "again 354",
     ]
 

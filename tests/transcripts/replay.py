@@ -232,7 +232,7 @@ class Daemon(threading.Thread):
         self.socket.sendto(data, asker)
 
     def run(self):
-        asked, unanswered = 0, set()
+        asked, unanswered, seen = 0, set(), set()
         while not self.over:
             try:
                 question, asker = self.socket.recvfrom(70000)
@@ -240,8 +240,12 @@ class Daemon(threading.Thread):
                 continue
             except OSError:
                 break
-            if 0 in question:  # a 1.32 daemon stops at the NUL
-                question = question[:question.index(0) + 1]
+            if (question, asker) in seen:  # the same again, with the same nonce: a copy
+                continue
+            plain = question[:question.find(b'\0') + 1] or question  # a 1.32 daemon stops at the NUL
+            if plain != question:
+                seen.add((question, asker))
+                question = plain
             if (question, asker) in unanswered:  # the same again while nothing came
                 continue
             unanswered.add((question, asker))
