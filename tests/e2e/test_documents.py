@@ -125,7 +125,7 @@ def same(what, where, written, read):
     assert not stale, f'{where} has {what} {", ".join(stale)}, which no source has: take it out'
 
 
-@pytest.mark.parametrize('name', ['README', 'CHANGES', 'LICENSE', *(f'man/{p}' for p in (DAEMON, SMTPD, PACKET, CLIENT, POLICY))])
+@pytest.mark.parametrize('name', ['README', 'CHANGES', 'LICENSE', 'SECURITY', *(f'man/{p}' for p in (DAEMON, SMTPD, PACKET, CLIENT, POLICY))])
 def test_it_is_there(name):
     assert len(text(name)) > 200, f'{name} says nothing: write it'
 
@@ -532,6 +532,21 @@ def test_changes_have_dates():
         datetime.date.fromisoformat(entry[1])
 
 
+def test_security_names_tests_that_there_are():
+    """Each promise's test, and one for each CVE that CHANGES names."""
+    said = text('SECURITY')
+    files = [name for name in FILES if re.fullmatch(r'tests/e2e/test_\w+\.py', name)]
+    tests = {test for name in files for test in re.findall(r'^def (test_\w+)', text(name), re.M)}
+    named = set(re.findall(r'\b(test_\w+)\b(?!\.py)', said))
+    assert named and named <= tests, f'SECURITY names {", ".join(sorted(named - tests))}, which no file of tests/e2e has'
+    for name in re.findall(r'\btest_\w+\.py', said):
+        assert f'tests/e2e/{name}' in files, f'SECURITY names {name}, which is not in tests/e2e'
+    for cve in set(re.findall(r'CVE-[\d-]+\d', text('CHANGES'))):
+        assert cve in said, f'SECURITY does not tell about {cve}'
+        assert any(test.startswith('test_' + cve.lower().replace('-', '_')) for test in named), f'SECURITY: no test for {cve}'
+    assert 'SECURITY tells' in text('README'), 'README does not say what SECURITY is for'
+
+
 # ---- README's table: what a catch-all may say, row by row
 
 class Row(typing.NamedTuple):
@@ -753,7 +768,7 @@ def test_no_paths_of_a_workplace():
 
 
 def test_lines_are_of_a_readable_length():
-    for name in ('README', 'CHANGES'):
+    for name, longest in (('README', 84), ('CHANGES', 120), ('SECURITY', 80)):
         for number, line in enumerate(text(name).splitlines(), 1):
-            assert len(line) <= (120 if name == 'CHANGES' else 84), f'{name}, line {number}, has {len(line)} bytes'
+            assert len(line) <= longest, f'{name}, line {number}, has {len(line)} bytes'
             assert line == line.rstrip() and '\t' not in line, f'{name}, line {number}: blanks at its end, or a tab'
