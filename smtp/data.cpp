@@ -90,14 +90,19 @@ void data_hops::feed(std::string_view raw) {
   }
 }
 
+// No header is so long that the number begins anew.
+void data_hops::one_more() {
+  if (count_ < MAX) ++count_;
+}
+
 void data_hops::byte(char c) {
   // Each letter may be of either case.
   auto is = [this, c](const char *lower, const char *upper) { return c == lower[pos_] || c == upper[pos_]; };
   if (pos_ < 9) {
     delivered_ = delivered_ && is("delivered", "DELIVERED");
-    if (delivered_ && pos_ == 8) ++count_;
+    if (delivered_ && pos_ == 8) one_more();
     received_ = received_ && pos_ < 8 && is("received", "RECEIVED");
-    if (received_ && pos_ == 7) ++count_;
+    if (received_ && pos_ == 7) one_more();
     blank_ = blank_ && pos_ < 2 && c == "\r\n"[pos_];
     if (blank_ && pos_ == 1) header_ = false;
     ++pos_;

@@ -50,9 +50,11 @@ class data_hops {
 
   // The next bytes as the client sent them.
   void feed(std::string_view raw);
+  // At most MAX.
   unsigned count() const { return count_; }
 
  private:
+  void one_more();
   void begin_line();
   void byte(char c);
   bool header_ = true;

@@ -21,10 +21,10 @@ void session_log::prefix(std::string_view ip) {
   verify_ = prefix_ + "verify: ";
 }
 
-// The colons of an IPv6 address stay.
+// The colons of an IPv6 address stay; what would end the word does not.
 void session_log::remote(std::string_view ip) {
   std::string shown(ip);
-  std::replace_if(shown.begin(), shown.end(), [](char c) { return !is_clean(c) && c != ':'; }, '_');
+  std::replace_if(shown.begin(), shown.end(), [](char c) { return c == ' ' || (!is_clean(c) && c != ':'); }, '_');
   prefix(shown);
 }
 

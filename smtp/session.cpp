@@ -2,6 +2,7 @@
 
 #include "session.h"
 
+#include <algorithm>
 #include <climits>
 #include <ctime>
 
@@ -84,12 +85,24 @@ void session::begin() {
   log_.say("New session");
 }
 
+namespace {
+
+// Is this a number that an unsigned holds, and nothing else?
+bool is_number(std::string_view text) {
+  unsigned long number;
+  control_scan(text, number);  // begins anew beyond its end
+  const size_t zeros = std::min(text.find_first_not_of('0'), text.size());
+  if (zeros && zeros == text.size()) return true;
+  return number <= UINT_MAX && text.substr(zeros) == std::to_string(number);
+}
+
+}  // namespace
+
 // The limit is what netqmail makes of the variable; that it made something else of
 // it than was meant should not go unseen.
 void session::note_databytes() {
   const char *text = host_.env.databytes;
-  unsigned long number;
-  if (!text || (control_scan(text, number) == std::string_view(text).size() && *text && number <= UINT_MAX)) return;
+  if (!text || is_number(text)) return;
   log_.verify("note: DATABYTES=").safe(text).text(" is not a number: the limit is ");
   if (host_.rules.databytes)
     log_.number(host_.rules.databytes).text(" bytes").end();

@@ -20,7 +20,7 @@ void verifier::log_answer(const char *what, const address &recipient, const veri
   log_.verify(what).text(" ").safe(recipient.text());
   if (answer.why[0]) log_.text(": ").words(answer.why);
   if (answer.user[0]) log_.text(", user ").safe(answer.user);
-  if (answer.server[0]) log_.text(", server ").text(answer.server);
+  if (answer.server[0]) log_.text(", server ").safe(answer.server);
   log_.end();
 }
 

@@ -1,10 +1,15 @@
 """qmail-smtpd at the limits of what it may use: memory, descriptors, the log."""
+import array
+import fcntl
 import os
 import resource
 import subprocess
+import termios
 import time
 
 import pytest
+
+from qmailhost import until
 
 QUEUE = '#!/bin/sh\ncat >/dev/null\ncat <&1 >/dev/null\n'
 ENVELOPE = b'MAIL FROM:<a@sender.test>\r\nRCPT TO:<alice@example.com>\r\n'
@@ -31,9 +36,10 @@ def server(build, tmp_path):
     return start
 
 
-def peak_kb(process):
+def peak_kb(process, what='VmHWM'):
+    """The most memory that it has had at once so far; VmPeak: address space."""
     with open(f'/proc/{process.pid}/status') as status:
-        return int(next(line.split()[1] for line in status if line.startswith('VmHWM:')))
+        return int(next(line.split()[1] for line in status if line.startswith(f'{what}:')))
 
 
 def test_out_of_memory_is_said_and_ends_the_session(server, plain, tmp_path):
@@ -74,6 +80,57 @@ def test_memory_does_not_grow_with_the_message_or_a_line(server, plain):
     assert peak_kb(process) < 1500
     process.communicate(b'QUIT\r\n')
     assert process.returncode == 0
+
+
+MUCH = 100 << 20  # bytes
+ENDLESS = {  # what comes before, what is repeated
+    'command': (b'', b'x'),
+    'blanks': (b'', b' '),
+    'NULs': (b'', bytes(1)),
+    'HELO': (b'HELO ', b'h'),
+    'MAIL': (b'MAIL FROM:<', b'm'),
+    'quotes': (b'MAIL FROM:<', b'"'),
+    'route': (b'MAIL FROM:<@', b'r'),
+    'MAIL parameter': (b'MAIL FROM:<> SIZE=', b'9'),
+    'after MAIL': (b'MAIL FROM:<>\r\n', b'a'),
+    'RCPT': (b'MAIL FROM:<>\r\nRCPT TO:<', b'r@'),
+    'DATA': (ENVELOPE + b'DATA\r\n', b'd'),
+    'DATA, a field': (ENVELOPE + b'DATA\r\nReceived: ', b'd'),
+    'DATA, CRs': (ENVELOPE + b'DATA\r\n', b'\r'),
+    'DATA, NULs': (ENVELOPE + b'DATA\r\n', bytes(1)),
+    'DATA, dots': (ENVELOPE + b'DATA\r\n', b'.\r'),
+    'DATA, lines': (ENVELOPE + b'DATA\r\n', b'Received: x\r\n'),
+    'commands': (b'', b'NOOP\r\n' * 1000 + b'VRFY x\r\nEHLO y\r\nMAIL FROM:<s@x>\r\nRSET\r\n'),
+    'unknown commands': (b'', b'\n'),
+    'recipients refused': (b'MAIL FROM:<>\r\n', b'RCPT TO:<joe@elsewhere.test>\r\n'),
+    'transactions': (b'', ENVELOPE),
+}
+
+
+@pytest.mark.parametrize('name', ENDLESS)
+def test_memory_is_bounded_whatever_has_no_end(server, plain, tmp_path, name):
+    """100 MB of it: more than 1.5 MB are never there, and never asked for more than 2."""
+    before, again = ENDLESS[name]
+    much = MUCH if b'\n' not in again or before.endswith(b'DATA\r\n') else MUCH // 20  # each line has its reply
+    with open(tmp_path / 'out', 'wb') as out:
+        process = server(stdout=out, stderr=subprocess.DEVNULL)
+    block = again * (65536 // len(again) + 1)
+    process.stdin.write(before)
+    for _ in range(much // len(block)):
+        process.stdin.write(block)
+    process.stdin.flush()
+    until('it is read', lambda: pipe_is_empty(process.stdin))
+    assert process.poll() is None
+    assert peak_kb(process) < 1500 and peak_kb(process, 'VmPeak') < 2000
+    process.stdin.close()
+    assert process.wait(60) == 1
+
+
+def pipe_is_empty(pipe):
+    """Has the reader taken all?"""
+    left = array.array('i', [0])
+    fcntl.ioctl(pipe, termios.FIONREAD, left)
+    return not left[0]
 
 
 def test_a_log_that_nobody_reads_does_not_hold_up_the_session(server):
