@@ -218,5 +218,27 @@ def test_a_c_program_asks_in_extended_form(program):
     ]
 
 
+def test_the_extended_example_of_the_packet_page(program):
+    """What qmail-verify-packet(5) shows is what is sent, and taken for an answer."""
+    page = (TOP / "man/qmail-verify-packet.5").read_text()
+    asked, answered = (bytes.fromhex(block) for block in re.search(
+        r"^> ((?:[0-9a-f ]+\n){5})< ((?:[0-9a-f ]+\n){4})", page, re.M).groups())
+    nonce = asked[17:33]
+    assert asked == b"no@b.org\0qverify2" + nonce + b"\1\0\4\xc0\0\2\7" b"\2\0\7a@b.net"
+    assert answered == b"\xe1alias\0qverify2" + nonce + b"\0\x10"
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(30)
+        client = subprocess.Popen([program, f"STRICT,:{server.getsockname()[1]}", "no@b.org"], stdout=subprocess.PIPE,
+                                  text=True)
+        question, asker = server.recvfrom(4096)
+        drawn = question[17:33]
+        server.sendto(answered.replace(nonce, drawn), asker)
+        out = client.communicate(timeout=30)[0]
+    sender = b"\2\0\x0fann@example.org"  # the program's
+    assert question == asked.replace(nonce, drawn)[:-10] + sender
+    assert out.startswith("550 alias: no-mailbox: ")
+
+
 def test_needs_no_cxx(program):
     assert "stdc++" not in run("ldd", program)

@@ -190,6 +190,13 @@ TEST(PacketAnswer, ExtendedOnesHaveTwiceTheQuestionAtMost) {
   EXPECT_EQ(write_answer(0xe1, "", true, 16, head.size() + 2), "") << "too small for anything";
 }
 
+// Two daemons that are made to ask each other stop at once.
+TEST(PacketAnswer, AnExtendedOneIsNoQuestion) {
+  for (unsigned reason = 1; reason < 200; ++reason)
+    for (size_t user = 0; user < 256; ++user)
+      ASSERT_EQ(question(write_answer(0xe1, std::string(user, 'u'), true, reason, QV_REPLY_MAX)), "damaged") << reason << " " << user;
+}
+
 // What went over the wire with qmail-verify 1.32 on both ends.
 TEST(PacketCaptured, Of132) {
   auto bytes = [](std::string_view hex) {
