@@ -1,4 +1,4 @@
-// Reading VERIFY and endpoints: whatever the text, the result is consistent and
+// fuzz_verify.cpp - reading VERIFY and endpoints: whatever the text, the result is consistent and
 // what is said about it is one bounded line. Nothing is asked.
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string>
 
 #include "logbits.h"
+#include "qmail/text.h"
 #include "udpbits.h"
 #include "verifyrcpt.h"
 
@@ -43,6 +44,23 @@ void read_endpoint(const char *text, size_t len) {
   require(!std::strcmp(out, out_again));
 }
 
+// The text as the SMTP client's address and as the sender.
+void told(struct verifyrcpt &v, const char *text) {
+  verifyrcpt_client(&v, text);
+  require(v.client_len == 0 || v.client_len == 4 || v.client_len == 16);
+  udp_endpoint ep{};
+  if (v.client_len == 4 && !std::strchr(text, ':')) require(udp_parse(text, std::strlen(text), "", 1, &ep, nullptr) == 0);
+  if (v.client_len == 16) {
+    const std::string endpoint = "[" + std::string(text) + "]:1";
+    require(udp_parse(endpoint.data(), endpoint.size(), "", 1, &ep, nullptr) == 0);
+  }
+  verifyrcpt_sender(&v, text);
+  require(!v.sender_known == (std::strlen(text) > QV_ADDRESS_MAX));
+  require(!v.sender_known || std::string(v.sender, v.sender_len) == text);
+  verifyrcpt_reset(&v);
+  require(!v.sender_known);
+}
+
 void read_verify(const std::string &text) {
   struct verifyrcpt v;
   size_t notes = 0, bound = 1;
@@ -55,7 +73,9 @@ void read_verify(const std::string &text) {
   require(!v.observe || (v.open && !v.defer));
   if (!text.empty() && (text[0] == 'D' || text[0] == 'd')) require(v.defer || v.observe);
   one_line(v.unusable_why, sizeof v.unusable_why);
+  require(!v.maxbad || text_lower(text).find("maxbad=") != text.npos);
   for (unsigned i = 0; i < v.servers; ++i) read_endpoint(v.server_text[i], std::strlen(v.server_text[i]));
+  told(v, text.c_str());
   verifyrcpt_end(&v);
 }
 
