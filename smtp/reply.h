@@ -35,6 +35,7 @@ inline constexpr std::string_view reply_too_long =
 inline constexpr std::string_view reply_looping = "554 too many hops, this message is looping (#5.4.6)\r\n";
 
 // The session ends after these.
+inline constexpr std::string_view reply_too_many_invalid = "421 too many invalid recipients (#4.7.0)\r\n";
 inline constexpr std::string_view reply_timeout = "451 timeout (#4.4.2)\r\n";
 inline constexpr std::string_view reply_stray_newline = "451 See http://pobox.com/~djb/docs/smtplf.html.\r\n";
 inline constexpr std::string_view reply_no_memory = "421 out of memory (#4.3.0)\r\n";

@@ -70,6 +70,13 @@ int session::end(std::string_view event, std::string_view reply) {
   return 1;
 }
 
+// The same where the event has been logged.
+session::Step session::close(std::string_view reply) {
+  say(reply);
+  replies_.flush();
+  return Step::lost;
+}
+
 int session::controls_unreadable() { return end("Unable to read controls: quitting", reply_no_controls); }
 
 int session::addresses_unknown() { return end("Unable to figure out my IP addresses: quitting", reply_no_addresses); }
@@ -80,7 +87,7 @@ void session::begin() {
   replies_.timeout(host_.rules.timeout);
   input_.timeout(host_.rules.timeout);
   log_.remote(host_.env.remote_ip);
-  verify_.begin(host_.env.verify);
+  verify_.begin(host_.env.verify, host_.env.remote_ip);
   note_databytes();
   log_.say("New session");
 }
@@ -199,7 +206,7 @@ session::Step session::mail() {
   address sender;
   if (!parse("MAIL", sender)) return Step::go_on;
   log_.line("Sender <").clean(sender.text()).text(">").end();
-  verify_.reset();
+  verify_.mail(sender);
   bad_sender_ = host_.rules.bad_sender(sender);
   seen_mail_ = true;
   envelope_.begin(sender.text());
@@ -238,7 +245,10 @@ bool session::admit(const address &recipient, Step &answered) {
   } else {
     const verifyrcpt_reply verdict = relay ? VERIFYRCPT_ACCEPT : verify_.rcpt(recipient);
     if (verdict == VERIFYRCPT_ACCEPT) return true;
-    say(verdict == VERIFYRCPT_REFUSE ? reply_no_mailbox : reply_verify_failure);
+    if (verdict == VERIFYRCPT_CLOSE)
+      answered = close(reply_too_many_invalid);
+    else
+      say(verdict == VERIFYRCPT_REFUSE ? reply_no_mailbox : reply_verify_failure);
   }
   return false;
 }
@@ -248,6 +258,7 @@ bool session::admit(const address &recipient, Step &answered) {
 session::Step session::data() {
   if (!seen_mail_) return say("Attempted RCPT or DATA before MAIL", reply_want_mail);
   if (!envelope_.recipients()) return say("Attempted DATA before RCPT", reply_want_rcpt);
+  if (verify_.close()) return close(reply_too_many_invalid);
   if (verify_.data()) return say(reply_invalid_mailboxes);
   seen_mail_ = false;
   verify_.reset();

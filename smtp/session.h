@@ -70,6 +70,7 @@ class session : private line_listener {
   void argument(std::string_view piece) override;
 
   int end(std::string_view event, std::string_view reply);
+  Step close(std::string_view reply);
   Step say(std::string_view reply);
   Step say(std::string_view event, std::string_view reply);
   void note_databytes();

@@ -2,11 +2,23 @@
 
 #include "verify.h"
 
-void verifier::begin(const char *verify) {
+#include <cstring>
+
+namespace {
+constexpr std::string_view too_many = "Too many invalid recipients: quitting";
+}
+
+void verifier::begin(const char *verify, const char *ip) {
   // Before 1.30 an empty VERIFY switched verification on.
   if (verify && !*verify) log_.say("Note recipient verification explicitly disabled.");
   auto note = [](void *log, const char *text) { static_cast<session_log *>(log)->verify("note: ").words(text).end(); };
   verifyrcpt_begin(&session_, verify, note, &log_);
+  verifyrcpt_client(&session_, ip);
+}
+
+void verifier::mail(const address &sender) {
+  verifyrcpt_reset(&session_);
+  verifyrcpt_sender(&session_, sender.c_str());
 }
 
 void verifier::log_failure(const verifyrcpt_answer &answer) {
@@ -29,11 +41,20 @@ verifyrcpt_reply verifier::rcpt(const address &recipient) {
   const verifyrcpt_reply reply = verifyrcpt_rcpt(&session_, recipient.c_str(), &answer);
   if (reply == VERIFYRCPT_REFUSE) log_.say("Unverified mailbox at RCPT time");
   if (reply == VERIFYRCPT_RETRY) log_failure(answer);
+  if (reply == VERIFYRCPT_CLOSE) log_.say(too_many);
   if (answer.result == VERIFYRCPT_INVALID)
     log_answer(reply == VERIFYRCPT_REFUSE ? "refused" : "invalid", recipient, answer);
   else if (answer.result == VERIFYRCPT_TEMPORARY)
     log_answer("temporary", recipient, answer);
+  else if (strstr(answer.why, "(OBSERVE)"))  // the session would have been over
+    log_answer("valid", recipient, answer);
   return reply;
+}
+
+bool verifier::close() {
+  if (!verifyrcpt_close(&session_)) return false;
+  log_.say(too_many);
+  return true;
 }
 
 bool verifier::data() {

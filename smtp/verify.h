@@ -19,13 +19,18 @@ class verifier {
   verifier(const verifier &) = delete;
   verifier &operator=(const verifier &) = delete;
 
-  // Reads VERIFY (null: not set) and logs what is remarkable in it.
-  void begin(const char *verify);
+  // Reads VERIFY (null: not set) and logs what is remarkable in it. ip: the
+  // client's address, for the servers.
+  void begin(const char *verify, const char *ip);
 
-  // What to reply to a RCPT. Logs a refusal or a failure.
+  // A new transaction's sender, for the servers.
+  void mail(const address &sender);
+
+  // What to reply to a RCPT. Logs a refusal or a failure, and that the session ends.
   verifyrcpt_reply rcpt(const address &recipient);
 
-  // At DATA: is this transaction to be refused? Logs that it is.
+  // At DATA: has the session to end, is this transaction to be refused? Logs it.
+  bool close();
   bool data();
 
   // A new transaction, or none.
