@@ -422,7 +422,22 @@ def test_no_byte_of_the_connections_names_forges_a_log_line():
             lines_of(log, rb'qmail-smtpd: pid \d+ from ')
 
 
-def test_no_byte_of_an_answer_forges_a_log_line():
+def plain_answer(_, user):
+    return b'\xe1' + user
+
+
+def extended_answer(question, user):
+    """Echoes magic and nonce, so that all the rest is believed; the user's name stands in it twice, and in a field."""
+    echo = question.partition(b'\0')[2][:24]
+    assert echo.startswith(b'qverify2')
+    long = user.replace(b'\0', b'\1') * 7
+    fields = [(3, long), (3, b''), (77, user)]
+    return (b'\xe1' + user.replace(b'\0', b'\1') + b'\0' + echo + b'\0\x10'
+            + b''.join(bytes([kind]) + len(value).to_bytes(2, 'big') + value for kind, value in fields))
+
+
+@pytest.mark.parametrize('answer_of', [plain_answer, extended_answer])
+def test_no_byte_of_an_answer_forges_a_log_line(answer_of):
     """Whoever holds the daemon's port names the controlling user."""
     host = Host(control={'me': 'example.org\n', 'rcpthosts': 'example.org\n'})
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
@@ -439,7 +454,7 @@ def test_no_byte_of_an_answer_forges_a_log_line():
             assert select.select([server], [], [], DEADLINE)[0], 'no question came'
             question, client = server.recvfrom(4096)
             assert question.split(b'\0')[0] == b'x@example.org'
-            server.sendto(b'\xe1' + user, client)
+            server.sendto(answer_of(question, user), client)
         replies, log = process.communicate(timeout=DEADLINE)
     shutil.rmtree(host.dir)
     assert replies.count(b'550 ') == len(users)
