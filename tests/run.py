@@ -1,11 +1,11 @@
 #!/usr/bin/python3
-"""run.py --build DIR [-k WORDS] [-v] [--only unit|fuzz|e2e]: run all tests.
+"""run.py --build DIR [-k WORDS] [-v] [--only unit|fuzz|e2e|fault]: run all tests.
 
 DIR is a build directory (build/plain, build/sanitize-...). Runs the unit tests
-(DIR/unit-tests), every fuzz target on the inputs kept for it, and the tests
-with real programs (tests/e2e). Names what failed and, with the reason, what was
-skipped. The last line says "N passed, N failed[, N skipped]"; the exit status
-is 0 only if nothing failed and something passed.
+(DIR/unit-tests), every fuzz target on the inputs kept for it, the tests with
+real programs (tests/e2e) and the fault table (tests/fault). Names what failed and,
+with the reason, what was skipped. The last line says "N passed, N failed[, N
+skipped]"; the exit status is 0 only if nothing failed and something passed.
 
 A sanitizer's report counts as a failure wherever it comes from, also from a
 program whose standard error nobody reads.
@@ -29,7 +29,8 @@ TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 UNIT_SECONDS = 600
 FUZZ_SECONDS = 300
-E2E_SECONDS = 3600
+PYTEST_SECONDS = 3600
+SOAK_SECONDS = 6 * 3600
 
 
 class Tally:
@@ -51,7 +52,7 @@ class Tally:
         count = 0
         for case in ElementTree.parse(path).iter("testcase"):
             count += 1
-            place = case.get("classname", "").removeprefix("tests.e2e.")
+            place = case.get("classname", "").removeprefix("tests.e2e.").removeprefix("tests.")
             name = f"{place}.{case.get('name')}".lstrip(".")
             trouble = [e for e in case if e.tag in ("failure", "error")]
             skip = case.find("skipped")
@@ -132,28 +133,39 @@ def fuzz(build, choice, tally, scratch, environment):
 
 
 def e2e(build, choice, tally, scratch, environment):
-    """The tests with real programs: pytest, on two processors where it can."""
-    if not any(TESTS.glob("e2e/test_*.py")):
+    """The tests with real programs."""
+    pytests("e2e", choice, tally, scratch, environment)
+
+
+def fault(build, choice, tally, scratch, environment):
+    """The fault table; long with SOAK in the environment."""
+    pytests("fault", choice, tally, scratch, environment)
+
+
+def pytests(folder, choice, tally, scratch, environment):
+    """A folder of tests for pytest, on two processors where it can."""
+    if not any(TESTS.glob(f"{folder}/test_*.py")):
         return
     if find_spec("pytest") is None:
-        return tally.fail("tests/e2e", "pytest is not installed")
-    report = scratch / "e2e.xml"
+        return tally.fail(f"tests/{folder}", "pytest is not installed")
+    report = scratch / f"{folder}.xml"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
     if find_spec("xdist") is not None and not choice.serial:
         command += ["-n", "2", "--dist", "loadgroup"]
     if choice.k:
         command += ["-k", choice.k]
-    status, output = run([*command, "tests/e2e"], E2E_SECONDS, environment)
+    seconds = SOAK_SECONDS if environment.get("SOAK") else PYTEST_SECONDS
+    status, output = run([*command, f"tests/{folder}"], seconds, environment)
     if choice.verbose:
         print(output)
     known = len(tally.failed)
     nothing_chosen = 5
     if not report.exists():
-        tally.fail("tests/e2e", f"{ended(status)}\n{output}")
+        tally.fail(f"tests/{folder}", f"{ended(status)}\n{output}")
         return
     tally.junit(report)
     if status not in (0, nothing_chosen) and len(tally.failed) == known:
-        tally.fail("tests/e2e", f"{ended(status)}\n{output}")
+        tally.fail(f"tests/{folder}", f"{ended(status)}\n{output}")
 
 
 def reports(tally, scratch):
@@ -211,7 +223,7 @@ def main():
     parser.add_argument("--build", required=True, type=Path)
     parser.add_argument("-k", metavar="WORDS", default="", help="only tests whose names hold this")
     parser.add_argument("-v", "--verbose", action="store_true", help="show all that the tests print")
-    parser.add_argument("--only", choices=("unit", "fuzz", "e2e"), help="one kind of tests")
+    parser.add_argument("--only", choices=("unit", "fuzz", "e2e", "fault"), help="one kind of tests")
     parser.add_argument("--serial", action="store_true", help="one test at a time")
     choice = parser.parse_args()
     build = choice.build.resolve()
@@ -221,7 +233,7 @@ def main():
         scratch = Path(folder)
         scratch.chmod(0o1777)  # programs under test write as several users
         environment = test_environment(build, scratch)
-        for kind in (unit, fuzz, e2e):
+        for kind in (unit, fuzz, e2e, fault):
             if choice.only not in (None, kind.__name__):
                 continue
             began, known = time.monotonic(), tally.passed

@@ -2,9 +2,9 @@
 
 with Proxy(port, ('lost', 'forged'), seed=1) as proxy: clients ask 127.0.0.1:proxy.port
 
-Each of the kinds befalls SHARE of the datagrams, questions and answers alike; which
-ones, the seed decides (and the order in which they come). proxy.count says how many
-it were.
+SHARE of the datagrams, questions and answers alike, have one of the kinds befall them;
+which ones, the seed decides (and the order in which they come). proxy.count says how
+many it were.
 
   lost       is not passed on
   doubled    is passed on twice
@@ -55,25 +55,23 @@ class Proxy(threading.Thread):
 
     # ---- a datagram's way
 
-    def befalls(self, kind):
-        hit = kind in self.kinds and self.random.random() < SHARE
-        self.count[kind] += hit
-        return hit
+    def lot(self):
+        kind = self.random.choice(self.kinds) if self.random.random() < SHARE else 'passed on'
+        self.count[kind] += 1
+        return kind
 
-    def pass_on(self, datagram, way):
-        if self.befalls('truncated') and datagram:
-            datagram = datagram[:self.random.randrange(len(datagram))]
-        for _ in range(2 if self.befalls('doubled') else 1):
-            if self.befalls('lost'):
-                continue
-            if self.befalls('delayed'):
-                self.at(self.random.random() * DELAY, way.send, datagram)
-            elif self.befalls('reordered'):
-                way.held.append(datagram)
-                self.at(HELD, self.release, way)
-            else:
+    def pass_on(self, datagram, way, kind):
+        if kind == 'delayed':
+            self.at(self.random.random() * DELAY, way.send, datagram)
+        elif kind == 'reordered':
+            way.held.append(datagram)
+            self.at(HELD, self.release, way)
+        elif kind != 'lost':
+            if kind == 'truncated' and datagram:
+                datagram = datagram[:self.random.randrange(len(datagram))]
+            for _ in range(2 if kind == 'doubled' else 1):
                 way.send(datagram)
-                self.release(way)
+            self.release(way)
 
     def release(self, way):
         held, way.held = way.held, []
@@ -90,11 +88,11 @@ class Proxy(threading.Thread):
         datagram, client = self.socket.recvfrom(65536)
         if client not in self.clients:
             self.clients[client] = self.new_client(client)
-        self.count['questions'] += 1
-        if self.befalls('forged'):
+        kind = self.lot()
+        if kind == 'forged':
             for answer in self.false_answers(datagram):
                 self.to_client(client, answer)
-        self.pass_on(datagram, self.clients[client][0])
+        self.pass_on(datagram, self.clients[client][0], kind)
 
     def new_client(self, client):
         server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -108,8 +106,7 @@ class Proxy(threading.Thread):
             datagram = server.recv(65536)
         except ConnectionRefusedError:  # the client sees silence
             return
-        self.count['answers'] += 1
-        self.pass_on(datagram, back)
+        self.pass_on(datagram, back, self.lot())
 
     def to_client(self, client, datagram):
         try:

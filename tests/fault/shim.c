@@ -8,10 +8,10 @@
      read     the Nth read since the file was opened fails, and all after it
      send     send, sendto, sendmsg fail
      recv     recv, recvfrom, recvmsg fail
-     socket   socket, socketpair, pipe2, accept4 fail
+     socket   socket, socketpair, pipe2, accept4, eventfd, epoll_create1 fail
      fork     fork fails
-     memory   malloc and its like find none
-     eintr    half of the calls that a signal may interrupt are interrupted
+     memory   malloc, its like and mmap find none
+     eintr    a quarter of the calls that a signal may interrupt are interrupted
      clock    the wall clock is NUMBER seconds ahead (the monotonic one never is)
      door     open, stat, chdir and their like do not return, whatever signal arrives,
               until the file is gone: a home whose server is away. "in.PID" is made in
@@ -35,6 +35,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -103,7 +105,7 @@ static int interrupted(void) {
   static unsigned long random = 1;
   if (!there("eintr")) return 0;
   random = random * 6364136223846793005 + 1442695040888963407;
-  if (random >> 63) return 0;
+  if (random >> 62) return 0;
   errno = EINTR;
   return 1;
 }
@@ -210,6 +212,10 @@ int faccessat(int fd, const char *path, int mode, int flags) {
   return barred(fd, path) ? -1 : NEXT(faccessat)(fd, path, mode, flags);
 }
 
+ssize_t readlink(const char *path, char *buf, size_t len) {
+  return barred(AT_FDCWD, path) ? -1 : NEXT(readlink)(path, buf, len);
+}
+
 /* ---- reading and writing */
 
 static int unreadable(int fd) {
@@ -260,6 +266,8 @@ int socket(int domain, int type, int protocol) { return fails("socket") ? -1 : N
 int socketpair(int domain, int type, int protocol, int fds[2]) {
   return fails("socket") ? -1 : NEXT(socketpair)(domain, type, protocol, fds);
 }
+int eventfd(unsigned count, int flags) { return fails("socket") ? -1 : NEXT(eventfd)(count, flags); }
+int epoll_create1(int flags) { return fails("socket") ? -1 : NEXT(epoll_create1)(flags); }
 int pipe2(int fds[2], int flags) { return fails("socket") ? -1 : NEXT(pipe2)(fds, flags); }
 
 /* What the compiler puts in the place of some of these, where it knows the buffer's size. */
@@ -316,6 +324,8 @@ int nanosleep(const struct timespec *wait, struct timespec *left) {
   return interrupted() ? -1 : NEXT(nanosleep)(wait, left);
 }
 
+int usleep(useconds_t wait) { return interrupted() ? -1 : NEXT(usleep)(wait); }
+
 /* ---- memory */
 
 extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
@@ -329,6 +339,10 @@ static int no_memory(void) {
 void *malloc(size_t size) { return no_memory() ? NULL : __libc_malloc(size); }
 void *calloc(size_t n, size_t size) { return no_memory() ? NULL : __libc_calloc(n, size); }
 void *realloc(void *old, size_t size) { return no_memory() ? NULL : __libc_realloc(old, size); }
+
+void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset) {
+  return no_memory() ? MAP_FAILED : NEXT(mmap)(at, len, protection, flags, fd, offset);
+}
 
 /* ---- the wall clock */
 
