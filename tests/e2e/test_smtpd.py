@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from mailhost import Mailhost
 from qmailhost import until
 
 QUEUE = '#!/bin/sh\ncat >/dev/null\ncat <&1 >/dev/null\n'
@@ -167,6 +168,30 @@ def test_a_client_that_never_reads_is_given_up(server, tmp_path):
     assert process.stderr.read().endswith(b': Write error (disconnect?): quitting\n')
     process.stdout.close()
     process.stderr.close()
+
+
+def test_a_session_that_maxbad_ends_over_a_socket():
+    """The 421 arrives, the connection ends, and nothing behind it is done."""
+    with Mailhost(rules={'127.0.0.1': 'VERIFY="{verify},MAXBAD=2"'}) as host:
+        with host.smtp() as s:
+            assert [reply[:3] for reply in s.mail('joe@example.org', 'joe@shop.example', 'x@shop.example')] == \
+                ['250', '550', '550']
+            assert s.say('RCPT TO:<joe@example.org>') == '421 too many invalid recipients (#4.7.0)'
+            assert s.file.read() == b''
+        with host.smtp() as s:
+            invalid = 'RCPT TO:<x@shop.example>\r\n'
+            again = 'RSET\r\nMAIL FROM:<>\r\nRCPT TO:<joe@example.org>\r\nDATA\r\nx\r\n.\r\n'
+            try:
+                s.send('MAIL FROM:<>\r\n' + invalid * 3 + again * 20000)  # more than anything takes at once
+            except OSError:
+                pass  # the server is gone
+            assert [s.reply()[:3] for _ in range(4)] == ['250', '550', '550', '421']
+            with pytest.raises((AssertionError, OSError)):
+                s.reply()
+        host.smtpd.logged('Too many invalid recipients: quitting', 2)
+        with host.smtp() as s:
+            assert s.mail('joe@example.org') == ['250 ok'], 'a new session begins anew'
+        assert not host.mails()
 
 
 def test_is_static_and_needs_no_library(plain):
