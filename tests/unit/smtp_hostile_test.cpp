@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <random>
-#include <regex>
 #include <string>
 
 #include "fakeserver.h"
@@ -86,7 +85,7 @@ TEST(smtp_hostile, every_byte_in_what_is_refused) {
     if (ordinary(static_cast<char>(i))) all += static_cast<char>(i);
   FakeServer daemon([](FakeServer &self, size_t number, const Question &question) {
     std::string user = "\xe1";
-    for (size_t i = 0; i < 32; ++i) user += static_cast<char>(number * 32 + i);
+    for (size_t i = 0; i < 32; ++i) user += static_cast<char>(number * 32 + i + 1);
     self.say(question, user);
   });
   const std::string verify = daemon.endpoint();
@@ -99,10 +98,15 @@ TEST(smtp_hostile, every_byte_in_what_is_refused) {
     h.run(input + "QUIT\r\n");
     const std::vector<std::string> said = events(h.log, prefix_of(ip));
     ASSERT_EQ(said.size(), 3U + 8 * 2) << h.log;
-    const std::regex refused("verify: refused [!-~]+@y: [a-z -]+(, user [!-~]+)?, server 127.0.0.1:[0-9]+");
     for (size_t i = 0; i < 8; ++i) {
       EXPECT_EQ(said[2 + 2 * i], "Unverified mailbox at RCPT time");
-      EXPECT_TRUE(std::regex_match(said[3 + 2 * i], refused)) << said[3 + 2 * i];
+      const std::string &line = said[3 + 2 * i], address = "verify: refused ", server = ", server " + verify;
+      EXPECT_TRUE(line.starts_with(address) && line.ends_with(server)) << line;
+      // One word for the address, one for the user: nothing of theirs looks like ours.
+      const size_t end = line.find(' ', address.size());
+      EXPECT_EQ(line.substr(end - 3, 16), "@y: no-mailbox, ") << line;
+      const size_t user = line.find(", user ", end);
+      EXPECT_EQ(line.find(' ', user + 7) - 1, line.size() - server.size()) << line;
     }
   }
 }
@@ -132,11 +136,24 @@ TEST(smtp_hostile, every_byte_in_the_environment) {
   }
 }
 
+// Is this one reply or more, each line of it printable and whole?
+bool are_replies(std::string_view out) {
+  if (out.empty()) return false;
+  while (!out.empty()) {
+    const size_t end = out.find("\r\n");
+    if (end == out.npos || end < 4) return false;
+    const std::string_view line = out.substr(0, end);
+    out.remove_prefix(end + 2);
+    if (line[0] < '2' || line[0] > '5' || (line[3] != ' ' && line[3] != '-')) return false;
+    if (!std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c <= '~'; })) return false;
+  }
+  return true;
+}
+
 // Anything at all: whatever the session makes of it, its log and its replies are
 // lines of ours.
 TEST(smtp_hostile, any_bytes) {
   std::mt19937 random(4);
-  const std::regex replies("([2345][0-9]{2}[ -][ -~]*\r\n)+");
   const std::vector<std::string> words = {
       "HELO ", "MAIL FROM:<", "RCPT TO:<", "DATA", "RSET",  "\r\n",    "\r\n",                   "\n",
       ">",     "@",           "\r",        "\xff", ".\r\n", "\x1b[2J", "qmail-smtpd: pid 1 from ", {'\0'}};
@@ -151,7 +168,7 @@ TEST(smtp_hostile, any_bytes) {
     harness h;
     h.run(input);
     events(h.log);
-    EXPECT_TRUE(std::regex_match(h.out, replies)) << testing::PrintToString(h.out);
+    EXPECT_TRUE(are_replies(h.out)) << testing::PrintToString(h.out);
     if (HasFailure()) FAIL() << testing::PrintToString(input);
   }
 }
