@@ -2,9 +2,10 @@
 //
 // Clients are kept in sets of a few places. The set of a client is found by a hash with
 // a random key that stays in this process, so that nobody can aim at another's place,
-// and neighbours in the network are not neighbours here. In a full set the client that has been silent for longest makes room; but one whose limit
-// has begun within the last hour never does, since it would not be known any more that
-// it has had its 10 minutes. Where all of a set are such, a newcomer is not counted.
+// and neighbours in the network are not neighbours here. In a full set the client that
+// has been silent for longest makes room; but one whose limit has begun within the last
+// hour never does, since it would not be known any more that it has had its 10 minutes.
+// Where all of a set are such, a newcomer is not counted.
 
 #include "limits.h"
 
@@ -58,8 +59,8 @@ struct reader {
     if (colon != text.npos && text_equal(name, "badperminute")) return number(text, value, settings.badperminute, minute_seen);
     if (colon != text.npos && text_equal(name, "badperhour")) return number(text, value, settings.badperhour, hour_seen);
     if (colon != text.npos && text_equal(name, "exempt")) return exempt(text, value);
-    return lines_quoted(text) + " is not understood, and changes nothing: write badperminute:number, badperhour:number or "
-                                "exempt:prefix";
+    return lines_quoted(text) +
+           " is not understood, and changes nothing: write badperminute:number, badperhour:number or exempt:prefix";
   }
 
  private:
@@ -69,8 +70,8 @@ struct reader {
              " behind the colon, or 0 for no limit";
     const bool twice = seen;
     seen = true;
-    return twice ? lines_quoted(text) + " stands below a line of the same name, which no longer counts: take one of them out"
-                 : "";
+    if (!twice) return "";
+    return lines_quoted(text) + " stands below a line of the same name, which no longer counts: take one of them out";
   }
 
   std::string exempt(std::string_view text, std::string_view value) {
@@ -102,6 +103,7 @@ struct client {
   long long seen_ms;
   window minute, hour;
 };
+static_assert(sizeof(client) * LIMITS_CLIENTS <= 4 << 20, "qmail-verifylimits(5) tells how much memory it is");
 
 struct name {
   uint64_t address = 0;
@@ -261,14 +263,15 @@ client *limits::state::place_for(const name &n, long long now_ms) const {
 
 void limits::state::begin(client &c, limit which, long long now) {
   const bool minute = which == limit::minute;
+  const std::string limit_text = minute ? "badperminute:" + std::to_string(settings.badperminute)
+                                        : "badperhour:" + std::to_string(settings.badperhour);
   c.bites = which;
   c.has_had = true;
   c.begun_ms = now;
   c.over = minute ? c.minute.bad : c.hour.bad;
   if (!biting++ || now + LIMITS_BITE_MS < next_end_ms) next_end_ms = now + LIMITS_BITE_MS;
   log.begin(now, "SMTP client " + text_of(c) + " asked " + std::to_string(c.over) + " times in " +
-                     (minute ? "a minute" : "an hour") + " for addresses that do not exist (" + (minute ? "badperminute:" : "badperhour:") +
-                     std::to_string(minute ? settings.badperminute : settings.badperhour) +
+                     (minute ? "a minute" : "an hour") + " for addresses that do not exist (" + limit_text +
                      "): answered \"temporary\" from now on, for 10 minutes");
 }
 

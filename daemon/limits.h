@@ -49,7 +49,8 @@ class limits {
   // Sentences without a full stop, in our own words.
   using note = std::function<void(const std::string &sentence)>;
   // Logs where a limit begins and ends to bite: at most LIMITS_LINES a minute, then one
-  // that counts the others. Throws std::bad_alloc, which nothing here does later.
+  // that counts the others. The memory for all clients is had here (std::bad_alloc); later
+  // only sentences and settings want some.
   explicit limits(note to);
   ~limits();
 
