@@ -1,17 +1,15 @@
-"""The daemon on a small host of its own: the CVEs, changes, faults, signals."""
+"""The daemon on a small host of its own: the CVEs, faults, signals. Beside it: test_changes.py, test_security.py."""
 import os
-import pathlib
 import select
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
-import time
 
 import pytest
 import qmailhost
-from qmailhost import BUILD, PASSWD, ROOT, Host, until
+from qmailhost import BUILD, PASSWD, ROOT, Host
 
 DAEMON = str(BUILD / 'qmail-verify')
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='needs root: users and namespaces of its own')
@@ -75,32 +73,6 @@ def test_a_group_of_the_daemon_opens_nothing():
     with host:
         answer, line = host.ask(b'eve-box/x@example.org')
         assert answer is None and 'dotqmail-unreadable' in line
-
-
-@needs_root
-def test_no_path_below_a_home_is_touched_as_root():
-    if not shutil.which('strace'):
-        pytest.skip('strace is not installed')
-    host = joes_host()
-    with host:
-        trace = host.dir / 'trace'
-        tracer = subprocess.Popen(['strace', '-qq', '-p', str(host.process.pid), '-o', str(trace)],
-                                  stderr=subprocess.PIPE)
-        try:
-            until('strace is attached', lambda: os.path.exists(trace) and 'TracerPid:\t0' not in pathlib.Path(
-                f'/proc/{host.process.pid}/status').read_text())
-            for address in (b'joe-list@example.org', b'eve-none@example.org', b'x@elsewhere.example'):
-                host.ask(address)
-        finally:
-            tracer.terminate()
-            tracer.wait()
-        euid, touched, remote = 0, [], True
-        for line in trace.read_text().splitlines():
-            if line.startswith(('setresuid(', 'seteuid(')) and line.endswith('= 0'):
-                euid = int(line.split('(')[1].split(')')[0].split(',')[1])
-            if f'{host.dir}/home' in line and not line.startswith(('sendto', 'recvfrom', 'write')):
-                touched.append((euid, line))
-        assert touched and all(uid in (JOE, EVE) for uid, _ in touched), touched
 
 
 # ---- 1.32's packets
@@ -204,14 +176,6 @@ def test_answers_that_are_thrown_back_are_ignored(address):
         host.logged('ignored: it is an answer, not a question')
 
 
-@needs_root
-def test_nobody_can_bind_beside_the_daemon():
-    with joes_host() as host, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with pytest.raises(OSError):
-            s.bind(('127.0.0.1', host.port))
-
-
 # ---- passwd and NSS
 
 NSS_ERRORS = ['ENOENT', 'ESRCH', 'EBADF', 'EPERM', 'EIO', 'ETIMEDOUT', 'ECONNREFUSED', 'EMFILE']
@@ -246,19 +210,6 @@ def test_a_failed_passwd_lookup_is_no_answer(nss_module, status, error):
         host.write('how', 'NOTFOUND 0\n')
         answer, line = host.ask(b'someone@example.org')
         assert answer == b'\xe1alias', line
-
-
-@needs_root
-def test_a_passwd_change_counts_within_a_second():
-    with Host(passwd=PASSWD, files={'home/new/.qmail': ''}) as host:
-        host.own(7790, 'alias')
-        host.own(7100, 'home/new')
-        assert host.ask(b'new@example.org')[0] == b'\xe1alias'
-        with open(host.name_file('passwd'), 'a') as f:
-            f.write(f'new:x:7100:7100::{host.dir}/home/new:/bin/sh\n')
-        end = time.monotonic() + 1
-        assert until('the new user is known', lambda: host.ask(b'new@example.org')[0] == b'\x90new')
-        assert time.monotonic() < end
 
 
 @needs_root
@@ -305,17 +256,6 @@ def test_control_files_that_cannot_be_read_make_no_answer_and_are_awaited():
 
 
 @needs_root
-def test_sighup_takes_over_what_qmail_send_takes_over():
-    with joes_host() as host:
-        assert host.ask(b'joe@new.example')[0] == b'\x10'
-        host.control('locals', 'example.org\nnew.example\n')
-        assert host.ask(b'joe@new.example')[0] == b'\x10'
-        host.signal(signal.SIGHUP)
-        host.logged('SIGHUP: control/locals and control/virtualdomains read again')
-        assert host.ask(b'joe@new.example')[0] == b'\x90joe'
-
-
-@needs_root
 def test_sighup_with_an_unreadable_file_changes_nothing():
     with joes_host() as host:
         (host.dir / 'control/locals').mkdir()
@@ -323,25 +263,6 @@ def test_sighup_with_an_unreadable_file_changes_nothing():
         host.logged('control/locals cannot be read: Is a directory; what was read before stays in force')
         assert host.ask(b'joe@example.org')[0] == b'\x90joe'
         assert host.ask(b'none@example.org')[0] == b'\xe1alias'
-
-
-@needs_root
-def test_a_change_without_sighup_is_taken_over_after_ten_seconds_and_refuses_nothing_new():
-    with joes_host(control={'me': 'example.org\n', 'locals': 'example.org\n'}) as host:
-        begin = time.monotonic()
-        host.control('locals', 'new.example\n')
-        host.control('virtualdomains', 'example.org:joe\n')
-        host.logged('control/locals, control/virtualdomains changed 10 seconds ago without SIGHUP: taken over')
-        assert time.monotonic() - begin >= 9.9
-        assert host.ask(b'joe@new.example')[0] == b'\x90joe'
-        assert host.ask(b'joe@example.org')[0] == b'\x90joe', 'the old files still accept it'
-        assert host.ask(b'list@example.org')[0] == b'\xa0joe', 'the new files accept it'
-        assert host.ask(b'none@example.org')[0] == b'\xe1joe', 'both refuse it'
-        assert host.ask(b'none@new.example')[0] == b'\x10', 'remote by the old files'
-        host.signal(signal.SIGHUP)
-        host.logged('SIGHUP: control/locals')
-        assert host.ask(b'joe@example.org')[0] == b'\xe1joe'
-        assert host.ask(b'none@new.example')[0] == b'\xe1alias'
 
 
 # ---- signals, start, rights
