@@ -60,21 +60,23 @@ bool printable(std::string_view line) {
 
 // ---- a verification server: what it says of an address is told by its first letter
 
-void answer(const packet_question &q, bool one_more, std::string &out) {
-  const char first = q.address_len ? q.address[0] : 'v';
+// stray: the opposite, for somebody else's question.
+void answer(const packet_question &q, bool stray, std::string &out) {
+  char first = q.address_len ? q.address[0] : 'v';
+  if (stray) first = first == 'i' ? 'v' : 'i';
   packet_answer a{};
   a.status = first == 'i' ? 0xe1 : first == 't' ? 0xf2 : 0xa0;
   a.user = q.address;
   a.user_len = q.address_len;
   a.extended = q.extended;
   unsigned char other[QV_NONCE_SIZE] = {};
-  a.nonce = one_more ? other : q.nonce;  // somebody else's
+  a.nonce = stray ? other : q.nonce;
   a.reason = first == 'i' ? QV_REASON_NO_MAILBOX : QV_REASON_DOTQMAIL;
   out.resize(QV_REPLY_MAX);
   out.resize(packet_write_answer(&a, out.data(), out.size()));
 }
 
-// Answers as long as the process lives. One that nobody has asked for comes first.
+// Answers as long as the process lives. A stray answer comes first.
 void serve(int fd) {
   char datagram[QV_QUESTION_MAX];
   pollfd wait{fd, POLLIN, 0};
@@ -85,9 +87,9 @@ void serve(int fd) {
     if (poll(&wait, 1, -1) != 1) continue;
     const ssize_t len = udp_receive(fd, datagram, sizeof datagram, &from);
     if (len < 0 || packet_read_question(datagram, static_cast<size_t>(len), &q) != 0) continue;
-    for (const bool one_more : {true, false}) {
-      if (one_more && !q.extended) continue;
-      answer(q, one_more, out);
+    for (const bool stray : {true, false}) {
+      if (stray && !q.extended) continue;
+      answer(q, stray, out);
       udp_send(fd, out.data(), out.size(), &from);
     }
   }

@@ -38,10 +38,22 @@ void read_endpoint(const char *text, size_t len) {
     require(why != nullptr);
     return;
   }
+  require((len == 0 || std::memchr(text, 0, len) == nullptr) && (udp_port(&ep) != 0 || text[0] == '/'));
   udp_format(&ep, out);
   require(udp_parse(out, std::strlen(out), "", 0, &again, &why) == 0);
   udp_format(&again, out_again);
   require(!std::strcmp(out, out_again));
+}
+
+// Is there an item MAXBAD= with digits and nothing else?
+bool has_maxbad(const std::string &text) {
+  const std::string items = "," + text_lower(text) + ",";
+  const std::string name = "maxbad=";
+  for (size_t at = items.find(name); at != items.npos; at = items.find(name, at + 1)) {
+    const size_t end = items.find_first_not_of("0123456789", at + name.size());
+    if (items.find_first_of(", \t", end) == end) return true;
+  }
+  return false;
 }
 
 // The text as the SMTP client's address and as the sender.
@@ -73,7 +85,7 @@ void read_verify(const std::string &text) {
   require(!v.observe || (v.open && !v.defer));
   if (!text.empty() && (text[0] == 'D' || text[0] == 'd')) require(v.defer || v.observe);
   one_line(v.unusable_why, sizeof v.unusable_why);
-  require(!v.maxbad || text_lower(text).find("maxbad=") != text.npos);
+  require(!v.maxbad || has_maxbad(text));
   for (unsigned i = 0; i < v.servers; ++i) read_endpoint(v.server_text[i], std::strlen(v.server_text[i]));
   told(v, text.c_str());
   verifyrcpt_end(&v);
