@@ -7,12 +7,14 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 import pytest
 
 FAULT = pathlib.Path(__file__).resolve().parent
 if os.environ.get('SOAK'):
     os.environ.setdefault('TEST_SECONDS', '3600')
+sys.path.insert(0, str(FAULT.parent / 'e2e'))  # mailhost and its like
 spec = importlib.util.spec_from_file_location('e2e_conftest', FAULT.parent / 'e2e/conftest.py')
 e2e = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(e2e)

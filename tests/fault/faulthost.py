@@ -20,15 +20,13 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 
-FAULT = pathlib.Path(__file__).resolve().parent
-sys.path.insert(0, str(FAULT.parent / 'e2e'))
-from mailhost import GID, UID, Mailhost, Session  # noqa: E402
-from qmailhost import BUILD, until  # noqa: E402
+from mailhost import GID, UID, Mailhost, Session
+from qmailhost import BUILD, until
 
+FAULT = pathlib.Path(__file__).resolve().parent
 SOAK = bool(os.environ.get('SOAK'))
 ROOT_RUN = os.geteuid() == 0
 
@@ -289,7 +287,7 @@ class FaultHost(Mailhost):
         found, new = [], [self.verify.pid()]
         while new:
             found += new
-            new = [int(child) for pid in new for child in children(pid)]
+            new = [child for pid in new for child in children(pid)]
         return found
 
     @contextlib.contextmanager
@@ -307,8 +305,8 @@ class FaultHost(Mailhost):
                     os.kill(pid, signal.SIGCONT)
 
     def workers(self):
-        """The processes that judge."""
-        return self.family()[1:]
+        """The processes that judge: two at least, but just after a change."""
+        return until('there are workers', lambda: len(self.family()) > 2 and self.family()[1:])
 
     def kill(self):
         """SIGKILL for the daemon (its first process), as the kernel does it when memory is short."""
@@ -336,15 +334,22 @@ def entry(file):
     return re.search(rb'Message-Id: <(.*)>', message)[1].decode(), tuple(r[1:] for r in recipients)
 
 
-def children(pid):
-    try:
-        return pathlib.Path(f'/proc/{pid}/task/{pid}/children').read_text().split()
-    except FileNotFoundError:
-        return []
+def stat(pid):
+    """The fields of /proc/PID/stat behind the name: state, parent, ..."""
+    return pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+
+
+def children(parent):
+    found = []
+    for process in pathlib.Path('/proc').glob('[0-9]*'):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            if int(stat(process.name)[1]) == parent and state(process.name) != 'Z':
+                found.append(int(process.name))
+    return found
 
 
 def state(pid):
-    return pathlib.Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()[0]
+    return stat(pid)[0]
 
 
 def limit(pid, what, number):
