@@ -6,6 +6,7 @@
 #                                 defaults); qmail-verify -V shows them
 #   make CONF=/path/to/netqmail   the same, read from that source's conf-* files
 #   make check [SANITIZE=address,undefined] [CHECK='-k WORDS -v']
+#   make soak                     the fault table at length
 #   make demo [KEEP=1]
 #   make fuzz [SECONDS=60] [TARGET=cdb]
 #                                 look for inputs that break something, so many
@@ -85,11 +86,12 @@ CLIENT = $(addprefix $(B)/,verifyrcpt.o sockbits.o udpbits.o logbits.o)
 objects = $(patsubst %.cpp,$(B)/%.o,$(sort $(wildcard $(1)/*.cpp)))
 LIBQMAIL = $(call objects,qmail)
 LIBADDRESS = $(call objects,address)
+LIBDAEMON = $(call objects,daemon)
 LIBSMTP = $(call objects,smtp)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
-.PHONY: all programs clean check demo unit fuzz-targets fuzz FORCE
+.PHONY: all programs clean check soak demo unit fuzz-targets fuzz FORCE
 all: programs
 
 programs: $(B)/qmail-verify $(B)/qmail-smtpd
@@ -99,13 +101,14 @@ qmail-verify qmail-smtpd: %: $(B)/%
 	ln -f $< $@
 endif
 
-$(B)/qmail-verify: $(B)/qmail-verify.o $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/qmail-verify: $(B)/qmail-verify.o $(B)/libdaemon.a $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
 $(B)/qmail-smtpd: $(B)/qmail-smtpd.o $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_STATIC) -o $@ $^
 
 $(B)/libqmail.a: $(LIBQMAIL)
 $(B)/libaddress.a: $(LIBADDRESS)
+$(B)/libdaemon.a: $(LIBDAEMON)
 $(B)/libsmtp.a: $(LIBSMTP)
 $(B)/libclient.a: $(CLIENT)
 $(B)/lib%.a:
@@ -127,6 +130,7 @@ $(B)/conf.h: FORCE
 	   echo '#define CONF_PATRN 0$(PATRN)'; \
 	   echo '#define CONF_USERS "$(strip $(USERS))"'; \
 	   echo '#define CONF_ALIAS "$(word 1,$(USERS))"'; \
+	   echo '#define CONF_QMAILD "$(word 2,$(USERS))"'; \
 	   echo '#define CONF_QMAILP "$(word 5,$(USERS))"'; \
 	   echo '#define CONF_GROUPS "$(strip $(GROUPS))"'; \
 	   echo '#define CONF_NOFILES "$(word 2,$(GROUPS))"'; } > $@.new
@@ -135,12 +139,12 @@ FORCE:
 
 # ---- tests
 unit: $(B)/unit-tests
-$(B)/unit-tests: $(UNIT) $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/unit-tests: $(UNIT) $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 fuzz-targets: $(FUZZ)
 FUZZ_MAIN = $(if $(ENGINE),,$(B)/tests/fuzz/standalone.o)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	@mkdir -p $(@D)
 	$(CXX) $(filter -fsanitize%,$(MODE)) $(if $(ENGINE),-fsanitize=fuzzer) -o $@ $^
 
@@ -156,6 +160,11 @@ check:
 	sh tests/packages check
 	$(MAKE) programs unit fuzz-targets
 	/usr/bin/python3 tests/run.py --build $(B) $(CHECK)
+
+soak:
+	sh tests/packages check
+	$(MAKE) programs unit fuzz-targets
+	SOAK=1 /usr/bin/python3 tests/run.py --build $(B) --only fault $(CHECK)
 
 demo:
 	sh tests/packages demo

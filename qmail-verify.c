@@ -1,77 +1,34 @@
 /* qmail-verify.c - the daemon: says whether qmail would deliver to an address.
 
    Run by root under supervise, in the foreground, logging to descriptor 2.
-   Answers one datagram with one datagram (qmail-verify-packet(5)); silence where
-   the question could not be answered. No input, no missing or damaged file and
-   no failed call ends it; SIGTERM does, after what is already in the socket has
-   been answered. See qmail-verify(8). */
+   Answers one datagram with one datagram (qmail-verify-packet(5)). No input, no
+   missing or damaged file and no failed call ends it; SIGTERM does, after what is
+   already in the sockets has been answered. See qmail-verify(8).
+
+   Here stands what happens to a question: decode, judge, encode, reply, log; and the
+   start. Who does it, and when, stands in daemon/crew. */
 
 #include <errno.h>
-#include <poll.h>
-#include <signal.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "address/address.h"
 #include "conf.h"
-#include "logbits.h"
+#include "daemon/crew.h"
+#include "daemon/rights.h"
+#include "daemon/say.h"
+#include "packet.h"
 #include "qmail-verify.h"
 #include "sockbits.h"
 #include "udpbits.h"
 
-#define PREFIX "qmail-verify: "
-#define TICK_MS 1000   /* how often the control files are looked at */
-#define BATCH_MAX 64   /* datagrams between two looks at signals and the clock */
-#define DRAIN_MS 1000  /* after SIGTERM: no longer than this */
-
 enum { EXIT_USAGE = 100, EXIT_TROUBLE = 111 };
 
-static struct log_state lost;
-static volatile sig_atomic_t got_hangup, got_term;
-
-static void on_signal(int sig) {
-  if (sig == SIGHUP)
-    got_hangup = 1;
-  else
-    got_term = 1;
-}
-
 /* ---- the log */
-
-static void line_begin(struct log_line *line) {
-  log_begin(line);
-  log_puts(line, PREFIX);
-}
-
-static void line_end(struct log_line *line) { log_write(line, 2, &lost, PREFIX); }
-
-static void say(const char *a, const char *b, const char *c) {
-  struct log_line line;
-  line_begin(&line);
-  log_puts(&line, a);
-  log_puts(&line, b);
-  log_puts(&line, c);
-  line_end(&line);
-}
-
-static void say_errno(const char *what, const char *name) {
-  const char *why = strerror(errno);
-  struct log_line line;
-  line_begin(&line);
-  log_puts(&line, what);
-  log_puts(&line, name);
-  log_puts(&line, ": ");
-  log_puts(&line, why);
-  line_end(&line);
-}
-
-static void note(void *ctx, const char *sentence) {
-  (void)ctx;
-  say(sentence, ".", "");
-}
 
 /* Appends bytes from outside until the line is as long as upto: a decision must
    not be pushed out of its line by what was asked. */
@@ -85,7 +42,7 @@ static void put_bounded(struct log_line *line, const char *bytes, size_t len, si
    ADDRESS permitted for USER. REASON ABOUT */
 static void log_decision(const char *address, size_t len, const struct address_answer *a) {
   struct log_line line;
-  line_begin(&line);
+  say_begin(&line);
   if (len == 0) log_puts(&line, "<>");
   put_bounded(&line, address, len, LOG_LINE_MAX / 2);
   if (a->verdict == QV_INVALID) {
@@ -112,50 +69,35 @@ static void log_decision(const char *address, size_t len, const struct address_a
     log_puts(&line, ": ");
     log_puts(&line, a->error == EBADMSG ? "damaged" : strerror(a->error));
   }
-  line_end(&line);
+  say_end(&line);
 }
 
 /* ---- one question */
 
-/* The address is what stands before the first NUL; the rest is for later
-   versions. */
-static size_t decode(const char *question, size_t len) {
-  const char *nul = memchr(question, 0, len);
-  return nul ? (size_t)(nul - question) : len;
-}
-
 static unsigned char status_of(unsigned position, enum qv_verdict verdict) {
-  return (unsigned char)(position << 4 | (verdict == QV_INVALID ? QV_RESULT_INVALID : QV_RESULT_VALID));
+  unsigned result = verdict == QV_INVALID     ? QV_RESULT_INVALID
+                    : verdict == QV_TEMPORARY ? QV_RESULT_TEMPORARY
+                                              : QV_RESULT_VALID;
+  return (unsigned char)(position << 4 | result);
 }
 
-/* The plain answer, or 0 bytes where silence is the answer. */
-static size_t encode(const struct address_answer *a, char reply[QV_PLAIN_REPLY_MAX]) {
-  size_t user = strlen(a->user);
-  if (a->verdict == QV_TEMPORARY) return 0;
-  if (user > QV_USER_MAX) user = QV_USER_MAX;
-  reply[0] = (char)status_of(a->position, a->verdict);
-  memcpy(reply + 1, a->user, user);
-  return 1 + user;
+/* The answer, or 0 bytes where silence is the answer: a plain one has no word for
+   "temporary". */
+static size_t encode(const struct packet_question *q, size_t question_len, const struct address_answer *a,
+                     char reply[QV_REPLY_MAX]) {
+  struct packet_answer out = {.status = status_of(a->position, a->verdict),
+                              .user = a->user,
+                              .user_len = strlen(a->user),
+                              .extended = q->extended,
+                              .nonce = q->nonce,
+                              .reason = a->reason};
+  size_t max = QV_PLAIN_REPLY_MAX;
+  if (!q->extended && a->verdict == QV_TEMPORARY) return 0;
+  if (q->extended) max = question_len < QV_REPLY_MAX / 2 ? 2 * question_len : QV_REPLY_MAX;
+  return packet_write_answer(&out, reply, max);
 }
 
-static void reply_to(int fd, const struct udp_endpoint *from, const char *reply, size_t len) {
-  char who[UDP_TEXT_MAX];
-  if (len == 0 || udp_send(fd, reply, len, from) == 0) return;
-  udp_format(from, who);
-  say_errno("cannot answer ", who);
-}
-
-/* The path of a question: decode, judge, encode, reply, log. */
-static void answer(struct address *host, int fd, const struct udp_endpoint *from, const char *question, size_t len) {
-  struct address_answer a;
-  char reply[QV_PLAIN_REPLY_MAX];
-  size_t address_len = decode(question, len);
-  address_judge(host, &(struct address_question){question, address_len, NULL, 0}, &a);
-  reply_to(fd, from, reply, encode(&a, reply));
-  log_decision(question, address_len, &a);
-}
-
-/* Is it one of our own answers, thrown back? No NUL, no @, not longer than an
+/* Is it one of our own plain answers, thrown back? No NUL, no @, not longer than an
    answer, and a first byte that answers begin with, and addresses hardly do. */
 static int looks_like_an_answer(const char *datagram, size_t len) {
   unsigned char status = (unsigned char)datagram[0];
@@ -168,84 +110,70 @@ static int looks_like_an_answer(const char *datagram, size_t len) {
   return (status >> 4 == 9 || status >> 4 == 12) && (status & QV_RESULT_BITS) <= QV_RESULT_INVALID;
 }
 
-/* Why a datagram is not answered, or NULL. A plain answer can be read as a plain
-   question, so that a daemon that was made by a forged source to talk to another
-   one, or to a service such as echo or chargen, would never stop. */
-static const char *ignored(const struct udp_endpoint *from, const struct udp_endpoint *own, const char *datagram,
+/* Why a datagram that came by UDP from this port is not answered, or NULL. A plain
+   answer can be read as a plain question, so that a daemon that was made by a forged
+   source to talk to another one, or to a service such as echo or chargen, would never
+   stop. An extended answer is no question: its reason is no field. */
+static const char *ignored(const struct crew_hand *hand, const struct packet_question *q, const char *datagram,
                            size_t len) {
-  unsigned port = udp_port(from);
+  unsigned port;
+  int local;
+  crew_from(hand, &local, &port);
   if (len == 0) return "it is empty";
-  if (port == QV_DEFAULT_PORT || port == udp_port(own)) return "that is a verification server's port";
+  if (local) return NULL;
   if (port < 1024) return "no client asks from a port below 1024";
+  if (q->extended) return NULL;
+  if (port == QV_DEFAULT_PORT || crew_own_port(hand, port)) return "that is a verification server's port";
   if (looks_like_an_answer(datagram, len)) return "it is an answer, not a question";
   return NULL;
 }
 
-static void take(struct address *host, int fd, const struct udp_endpoint *own, const struct udp_endpoint *from,
-                 const char *datagram, size_t len) {
-  const char *why = ignored(from, own, datagram, len);
+static int ignore(const struct crew_hand *hand, const char *why) {
   char about[UDP_TEXT_MAX + 16];
-  if (!why) {
-    answer(host, fd, from, datagram, len);
-    return;
-  }
-  udp_format(from, about);
+  crew_from_text(hand, about);
   strcat(about, " ignored: ");
   say("datagram from ", about, why);
+  return 1;
 }
 
-/* Takes what is in the socket, at most max datagrams. How many, or -1 with errno
-   where the socket cannot be read. */
-static int serve(struct address *host, int fd, const struct udp_endpoint *own, int max) {
-  static char datagram[QV_QUESTION_MAX];
-  for (int n = 0; n < max; ++n) {
-    struct udp_endpoint from;
-    ssize_t len = udp_receive(fd, datagram, sizeof datagram, &from);
-    if (len == -1) return errno == EAGAIN || errno == EWOULDBLOCK ? n : -1;
-    take(host, fd, own, &from, datagram, (size_t)len);
-  }
-  return max;
+/* What a look that hangs makes of a judgement. */
+static void mark_hanging(struct address_answer *a) {
+  if (a->verdict != QV_TEMPORARY) return; /* control/verifypolicy: observe */
+  a->reason = QV_REASON_HOME_HANGS;
+  a->position = qv_reason_position(a->reason);
 }
 
-/* ---- start and loop */
-
-/* A socket that cannot be read is tried again soon, and said once. */
-static void serve_batch(struct address *host, int fd, const struct udp_endpoint *own) {
-  static int trouble;
-  const struct timespec soon = {0, 100 * 1000000};
-  if (serve(host, fd, own, BATCH_MAX) != -1) {
-    trouble = 0;
-    return;
-  }
-  if (errno != trouble) say_errno("cannot receive a datagram", "");
-  trouble = errno;
-  nanosleep(&soon, NULL);
+/* The path of a question: decode, judge, encode, reply, log. */
+static int answer(struct crew_hand *hand, struct address *host, const char *datagram, size_t len) {
+  struct packet_question q;
+  struct address_answer a;
+  char reply[QV_REPLY_MAX];
+  int damaged = packet_read_question(datagram, len, &q) == -1;
+  const char *why = damaged ? "its extension is damaged" : ignored(hand, &q, datagram, len);
+  if (why) return ignore(hand, why);
+  address_judge(host, &(struct address_question){q.address, q.address_len, q.sender, q.sender_len}, &a);
+  if (crew_later(hand)) return 0;
+  if (crew_hangs(hand)) mark_hanging(&a);
+  crew_reply(hand, a.verdict, reply, encode(&q, len, &a, reply));
+  log_decision(q.address, q.address_len, &a);
+  return 1;
 }
 
-static void run(struct address *host, int fd, const struct udp_endpoint *own, const sigset_t *unblocked) {
-  struct pollfd ready = {.fd = fd, .events = POLLIN};
-  long long next_tick = sockbits_now_ms() + TICK_MS;
-  while (!got_term) {
-    long long left = next_tick - sockbits_now_ms();
-    struct timespec wait = {0, 0};
-    if (left > 0) wait = (struct timespec){left / 1000, (long)(left % 1000) * 1000000};
-    if (ppoll(&ready, 1, &wait, unblocked) > 0) serve_batch(host, fd, own);
-    if (got_hangup) {
-      got_hangup = 0;
-      address_hangup(host, sockbits_now_ms());
-    }
-    if (sockbits_now_ms() >= next_tick) {
-      address_tick(host, sockbits_now_ms());
-      next_tick = sockbits_now_ms() + TICK_MS;
-    }
-  }
+/* The same for a question that cannot be judged. */
+static size_t temporary(const char *datagram, size_t len, enum qv_reason reason, const char *about, char *reply) {
+  struct packet_question q;
+  struct address_answer a;
+  if (packet_read_question(datagram, len, &q) == -1) return 0;
+  memset(&a, 0, sizeof a);
+  a.verdict = QV_TEMPORARY;
+  a.reason = reason;
+  a.position = qv_reason_position(reason);
+  snprintf(a.about, sizeof a.about, "%s", about);
+  log_decision(q.address, q.address_len, &a);
+  return encode(&q, len, &a, reply);
 }
 
-static void drain(struct address *host, int fd, const struct udp_endpoint *own) {
-  long long end = sockbits_now_ms() + DRAIN_MS;
-  while (sockbits_now_ms() < end && serve(host, fd, own, 1) > 0)
-    ;
-}
+/* ---- start */
 
 static void print_settings(void) {
   printf("qmail-verify %s\nqmail directory: %s\nbreak character: %s\nforbidden mode bits: %03o\nusers: %s\ngroups: %s\n",
@@ -254,8 +182,8 @@ static void print_settings(void) {
 
 static int usage(void) {
   fputs("qmail-verify: usage: qmail-verify [-V]\n"
-        "qmail-verify: it is run by root under supervise and set up by the variables LISTEN and QMAILDIR, "
-        "see qmail-verify(8)\n",
+        "qmail-verify: it is run by root under supervise and set up by the variables LISTEN, QMAILDIR and "
+        "WORKERS, see qmail-verify(8)\n",
         stderr);
   return EXIT_USAGE;
 }
@@ -270,99 +198,84 @@ static const char *qmail_directory(void) {
   return NULL;
 }
 
-/* The signals that the loop acts upon arrive only where it waits; unblocked: what to
-   wait with. */
-static void set_signals(sigset_t *unblocked) {
-  static const int acted_upon[] = {SIGHUP, SIGTERM, SIGINT};
-  struct sigaction act;
-  memset(&act, 0, sizeof act);
-  act.sa_handler = SIG_IGN;
-  sigaction(SIGPIPE, &act, NULL);
-  act.sa_handler = on_signal;
-  sigprocmask(SIG_BLOCK, NULL, unblocked);
-  for (size_t i = 0; i < sizeof acted_upon / sizeof *acted_upon; ++i) {
-    sigset_t one;
-    sigemptyset(&one);
-    sigaddset(&one, acted_upon[i]);
-    sigprocmask(SIG_BLOCK, &one, NULL);
-    sigdelset(unblocked, acted_upon[i]);
-    sigaction(acted_upon[i], &act, NULL);
-  }
+/* How many processes judge: WORKERS, else one for each processor, but two at least,
+   so that one of them may wait, and not more than 8. 0 after a word to the log. */
+static unsigned workers_wanted(void) {
+  const char *text = getenv("WORKERS");
+  long processors = sysconf(_SC_NPROCESSORS_ONLN), n;
+  char *end;
+  if (!text || !*text) return processors < 2 ? 2 : processors > 8 ? 8 : (unsigned)processors;
+  errno = 0;
+  n = strtol(text, &end, 10);
+  if (!errno && !*end && n >= 1 && n <= CREW_WORKERS_MAX) return (unsigned)n;
+  say("WORKERS=", text, ": set it to a number from 1 to 16, or leave it unset");
+  return 0;
 }
 
-/* Reads LISTEN and binds. The socket, or -1 and the exit code in *code. */
-static int listen_on(struct udp_endpoint *own, int *code) {
-  const char *text = getenv("LISTEN"), *why;
-  char where[UDP_TEXT_MAX];
-  int fd;
-  if (!text) text = "";
-  if (udp_parse(text, strlen(text), QV_DEFAULT_IP, QV_DEFAULT_PORT, own, &why) == -1) {
-    struct log_line line;
-    line_begin(&line);
-    log_puts(&line, "LISTEN=");
-    log_putsafe(&line, text, strlen(text));
-    log_puts(&line, ": ");
-    log_puts(&line, why);
-    log_puts(&line, "; set it to ip, ip:port or :port");
-    line_end(&line);
-    *code = EXIT_USAGE;
-    return -1;
-  }
-  udp_format(own, where);
-  fd = bind_udp(own);
-  if (fd == -1) {
-    say_errno("cannot listen on ", where);
-    *code = EXIT_TROUBLE;
-  }
-  return fd;
+/* The group of UNIX sockets: that of qmaild, so that qmail-smtpd may ask. */
+static gid_t socket_group(void) {
+  const struct passwd *qmaild = getpwnam(CONF_QMAILD);
+  return qmaild ? qmaild->pw_gid : (gid_t)-1;
 }
 
-static void announce(const struct udp_endpoint *own, const char *dir) {
-  char where[UDP_TEXT_MAX], *port;
+static void announce_endpoint(const char *endpoint, const char *dir) {
+  const char *port = strrchr(endpoint, ':');
   struct log_line line;
-  udp_format(own, where);
-  port = strrchr(where, ':');
-  *port++ = '\0';
-  line_begin(&line);
-  log_puts(&line, "Listening on address: ");
-  log_puts(&line, where);
-  log_puts(&line, ", port ");
-  log_puts(&line, port);
+  say_begin(&line);
+  if (*endpoint == '/') {
+    log_puts(&line, "Listening on socket: ");
+    log_putsafe(&line, endpoint, strlen(endpoint));
+  } else {
+    log_puts(&line, "Listening on address: ");
+    log_putb(&line, endpoint, (size_t)(port - endpoint));
+    log_puts(&line, ", port ");
+    log_puts(&line, port + 1);
+  }
   log_puts(&line, ". Judging ");
   log_puts(&line, dir);
   log_puts(&line, ".");
-  line_end(&line);
-  if (strncmp(where, "127.", 4) != 0)
-    say("LISTEN=", where, " is not a loopback address: whoever can reach it may ask which addresses exist here");
+  say_end(&line);
+}
+
+struct start {
+  struct crew *crew;
+  const char *dir;
+};
+
+/* Last of all: who reads it may change control files from now on. */
+static void announce(void *ctx) {
+  const struct start *start = ctx;
+  const char *endpoint;
+  int loopback;
   if (geteuid() != 0)
     say("not run by root: only homes of this process's own uid and gid are judged, what needs another is not answered", "",
         "");
+  for (unsigned i = 0; (endpoint = crew_endpoint(start->crew, i, &loopback)); ++i) announce_endpoint(endpoint, start->dir);
 }
 
 int main(int argc, char **argv) {
+  static const struct crew_calls calls = {answer, temporary};
   struct address_config config = {CONF_BREAK[0], CONF_PATRN, CONF_ALIAS, CONF_QMAILP, CONF_NOFILES, NULL, NULL};
-  struct udp_endpoint own;
-  sigset_t unblocked;
+  const char *listen = getenv("LISTEN"), *what;
+  struct start start;
   struct address *host;
-  const char *dir;
-  int fd, code = EXIT_TROUBLE;
+  unsigned workers;
+  int code;
 
   if (argc == 2 && strcmp(argv[1], "-V") == 0) return print_settings(), 0;
   if (argc != 1) return usage();
-  set_signals(&unblocked);
-  if (!(dir = qmail_directory())) return EXIT_USAGE;
-  if (chdir(dir) == -1) return say_errno("cannot enter the qmail directory ", dir), EXIT_TROUBLE;
-  config.qmail = dir;
+  if (!(start.dir = qmail_directory()) || !(workers = workers_wanted())) return EXIT_USAGE;
+  if (chdir(start.dir) == -1) return say_errno("cannot enter the qmail directory ", start.dir), EXIT_TROUBLE;
+  if (!(start.crew = crew_open(listen ? listen : "", socket_group(), &code))) return code;
+  if (rights_drop(&what) == -1) return say_errno("cannot give up rights: ", what), EXIT_TROUBLE;
+  config.qmail = start.dir;
   config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");
-  if ((fd = listen_on(&own, &code)) == -1) return code;
-  host = address_new(&config, note, NULL, sockbits_now_ms());
+  host = address_new(&config, crew_note, NULL, sockbits_now_ms());
   if (!host) return say("out of memory", "", ""), EXIT_TROUBLE;
-  announce(&own, dir); /* last: who reads it may change control files from now on */
 
-  run(host, fd, &own, &unblocked);
-  drain(host, fd, &own);
+  code = crew_run(start.crew, host, workers, &calls, announce, &start);
   say("SIGTERM: done.", "", "");
   address_free(host);
-  close(fd);
-  return 0;
+  crew_close(start.crew);
+  return code;
 }

@@ -45,6 +45,7 @@ struct address {
   policy_table policy;
   bool policy_known = false;  // control/verifypolicy has been read, or was not there
   Look policy_look = Look::absent;  // what the last look at it was
+  unsigned long policy_version = 0;
   std::set<std::string> advised;  // domain and sentence of each advice that was given
 
   address(const address_config &c, address_note *to, void *ctx)
@@ -131,6 +132,7 @@ void take_policy(address &a, bool changed) {
     if (changed) a.note(policy_change(file, a.policy_look));
   }
   a.policy_look = file.look;
+  ++a.policy_version;
   for (const std::string &complaint : complaints) a.note(complaint);
 }
 
@@ -169,6 +171,21 @@ void address_judge(struct address *a, const struct address_question *question, s
   if (judged) return;
   fill(*answer, judge_decided(QV_REASON_RESOURCE_TROUBLE, {}, ENOMEM));
 }
+
+void address_watch(struct address *a, const struct address_guard *guard) { a->host.guard(guard); }
+
+void address_probe(struct address *a, const char *path, uid_t uid, gid_t gid) {
+  guarded([&] {
+    int error = 0;
+    site_passwd entry;
+    if (*path != '/')
+      a->host.passwd(a->settings.alias, entry, error);
+    else if (const auto visit = a->host.become(uid, gid, error))
+      visit->enter(path);
+  });
+}
+
+unsigned long address_version(const struct address *a) { return a->files.version() + a->policy_version; }
 
 void address_tick(struct address *a, long long now_ms) {
   guarded([&] { a->files.tick(now_ms); });

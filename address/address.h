@@ -9,6 +9,7 @@
 #define ADDRESS_ADDRESS_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "qmail-verify.h"
 
@@ -31,6 +32,16 @@ struct address_config {
 
 /* A sentence for the operator's log, without a newline. Lives during the call. */
 typedef void address_note(void *ctx, const char *sentence);
+
+/* Watches over looks that may never come back: into a home, or into passwd.
+   look is called before each of them, with the home or the file that is looked at
+   ("passwd" for the latter) and as whom; it returns 0, or an errno for the look, which
+   then is not made. done is called when the last look of a visit is over. */
+struct address_guard {
+  int (*look)(void *ctx, const char *path, uid_t uid, gid_t gid);
+  void (*done)(void *ctx);
+  void *ctx;
+};
 
 /* What came of a question. */
 struct address_answer {
@@ -59,6 +70,17 @@ struct address_question {
 
 /* Judges the address. Never fails: what goes wrong is a verdict of QV_TEMPORARY. */
 void address_judge(struct address *a, const struct address_question *question, struct address_answer *answer);
+
+/* From now on every look is guarded. Copied; NULL: none. */
+void address_watch(struct address *a, const struct address_guard *guard);
+
+/* A look at path ("passwd" or a directory) as that user, to see whether it comes back. What it
+   finds does not matter. */
+void address_probe(struct address *a, const char *path, uid_t uid, gid_t gid);
+
+/* A number that is another one whenever other rules count than before: after
+   address_tick or address_hangup. */
+unsigned long address_version(const struct address *a);
 
 /* To be called about once a second: notices changed control files. */
 void address_tick(struct address *a, long long now_ms);

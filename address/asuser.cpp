@@ -60,24 +60,29 @@ int slurp(int fd, site_dotqmail &file) {
 
 class visit final : public site_visit {
  public:
-  visit(uid_t uid, gid_t gid, asuser_recent &recent) : identity_(uid, gid), uid_(uid), gid_(gid), recent_(recent) {}
+  visit(uid_t uid, gid_t gid, asuser_recent &recent, const look_guard &guard)
+      : guard_(guard), guarded_(guard), identity_(uid, gid), uid_(uid), gid_(gid), recent_(recent) {}
   int error() const { return identity_.error(); }
 
   // "home/." rather than home: the dot asks for the right to search the home
   // itself, as chdir does, and mounts it where an automounter has to.
   int enter(const std::string &home) override {
+    home_path_ = home;
+    if (const int refused = look()) return refused;
     home_.reset(::open((home + "/.").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     return home_ ? 0 : errno;
   }
 
   int mode(mode_t &mode) override {
     struct stat st;
+    if (const int refused = look()) return refused;
     if (fstat(home_.get(), &st) == -1) return errno;
     mode = st.st_mode;
     return 0;
   }
 
   int open(const std::string &name, site_dotqmail &file) override {
+    if (const int refused = look()) return refused;
     unique_fd fd(openat(home_.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     if (!fd) return errno;
     struct stat st;
@@ -88,6 +93,8 @@ class visit final : public site_visit {
   }
 
   int open_data(const std::string &path, unique_fd &fd) override {
+    fd.reset();
+    if (const int refused = look(path)) return refused;
     fd.reset(openat(home_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
     struct stat st;
     if (!fd || fstat(fd.get(), &st) == -1) return errno;
@@ -96,12 +103,15 @@ class visit final : public site_visit {
     return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
   }
 
+  // A look that is refused is not remembered.
   Runs runs(const std::string &path) override {
+    if (look(path) != 0) return Runs::script;
     return static_cast<Runs>(
         recent_.get('x', uid_, gid_, path, [&] { return static_cast<int>(runs_now(path)); }));
   }
 
   bool present(const std::string &path) override {
+    if (look(path) != 0) return true;
     return recent_.get('p', uid_, gid_, path, [&] {
       struct stat st;
       return stat(path.c_str(), &st) == 0 || !site_absent(errno);
@@ -109,10 +119,12 @@ class visit final : public site_visit {
   }
 
   bool writable(const std::string &path) override {
+    if (look(path) != 0) return true;
     return faccessat(home_.get(), path.c_str(), W_OK, AT_EACCESS) == 0;
   }
 
   bool bare(const std::string &dir) override {
+    if (look(dir) != 0) return false;
     const std::unique_ptr<DIR, int (*)(DIR *)> entries(opendir(dir.c_str()), closedir);
     if (!entries) return errno == ENOENT;
     errno = 0;
@@ -133,7 +145,13 @@ class visit final : public site_visit {
     return st.st_uid == uid_ ? Runs::own : Runs::binary;
   }
 
+  int look() const { return guard_.look(home_path_, uid_, gid_); }
+  int look(const std::string &path) const { return path.starts_with('/') ? guard_.look(path, uid_, gid_) : look(); }
+
+  const look_guard &guard_;
+  const look_guarded guarded_;  // done when the identity has been given up
   identity identity_;
+  std::string home_path_;
   const uid_t uid_;
   const gid_t gid_;
   asuser_recent &recent_;
@@ -154,19 +172,24 @@ int asuser_recent::get(char kind, uid_t uid, gid_t gid, const std::string &path,
   return at->second;
 }
 
-std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, asuser_recent &recent, int &error) {
-  auto v = std::make_unique<visit>(uid, gid, recent);
+std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, asuser_recent &recent, const look_guard &guard,
+                                          int &error) {
+  auto v = std::make_unique<visit>(uid, gid, recent, guard);
   error = v->error();
   if (error != 0) return nullptr;
   return v;
 }
 
-int asuser_owner(uid_t uid, gid_t gid, const char *path, uid_t &owner, bool &become_failed) {
+int asuser_owner(uid_t uid, gid_t gid, const std::string &path, const look_guard &guard, uid_t &owner,
+                 bool &become_failed) {
+  const look_guarded guarded(guard);
+  become_failed = false;
+  if (const int refused = guard.look(path, uid, gid)) return refused;
   identity who(uid, gid);
   become_failed = who.error() != 0;
   if (become_failed) return who.error();
   struct stat st;
-  if (stat(path, &st) == -1) return errno;
+  if (stat(path.c_str(), &st) == -1) return errno;
   owner = st.st_uid;
   return 0;
 }

@@ -16,6 +16,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "guard.h"
 #include "site.h"
 
 // What visits saw of programs, kept for a second: they are looked at for each
@@ -34,11 +35,13 @@ class asuser_recent {
 
 // Becomes (uid, gid). null: could not; error says why (EPERM where the process
 // is not root and uid or gid are not its own, EINVAL for ids that cannot be had).
-// recent outlives it.
-std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, asuser_recent &recent, int &error);
+// recent and guard outlive it; guard is told of each look.
+std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, asuser_recent &recent, const look_guard &guard,
+                                          int &error);
 
 // stat(2) of path as (uid, gid): 0, or errno. become_failed tells a change of
 // identity that did not work from a look that did not.
-int asuser_owner(uid_t uid, gid_t gid, const char *path, uid_t &owner, bool &become_failed);
+int asuser_owner(uid_t uid, gid_t gid, const std::string &path, const look_guard &guard, uid_t &owner,
+                 bool &become_failed);
 
 #endif

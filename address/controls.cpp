@@ -97,6 +97,7 @@ void controls::publish() {
   std::vector<std::shared_ptr<const route_tables>> fresh;
   for (auto s = states_.rbegin(); s != states_.rend(); ++s) fresh.push_back(s->tables);
   tables_ = std::move(fresh);
+  ++version_;
 }
 
 void controls::start(long long now_ms) {

@@ -47,6 +47,8 @@ class controls {
 
   // What counts, the newest first. Empty: the files could not be read yet.
   const std::vector<std::shared_ptr<const route_tables>> &in_force() const { return tables_; }
+  // Grows with each change of what counts.
+  unsigned long version() const { return version_; }
 
  private:
   struct state {
@@ -68,6 +70,7 @@ class controls {
   controls_note note_;
   std::vector<state> states_;  // the first is what qmail-send has; newer ones behind it
   std::vector<std::shared_ptr<const route_tables>> tables_;
+  unsigned long version_ = 0;
   stamps noticed_{};
   long long noticed_ms_ = 0;
   bool settled_ = false;  // what was noticed has been dealt with

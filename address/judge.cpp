@@ -4,6 +4,7 @@
 #include "judge.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <vector>
 
 #include "catchall.h"
@@ -87,7 +88,8 @@ class judging {
 
     // qmail-local, from its arguments to the lines of the file
     if (user.home.empty() || user.home.front() != '/') return judge_decided(QV_REASON_HOME_NOT_ABSOLUTE, user.home);
-    if ((error = visit->enter(user.home))) return judge_decided(QV_REASON_HOME_UNREACHABLE, user.home, error);
+    if ((error = visit->enter(user.home)))
+      return judge_decided(error == ETIMEDOUT ? QV_REASON_HOME_HANGS : QV_REASON_HOME_UNREACHABLE, user.home, error);
     const dotqmail_result found = dotqmail_find(*visit, rules_.settings, user);
     if (found.reason == QV_REASON_NO_MAILBOX)
       return judge_decided(user.dash.empty() ? QV_REASON_DEFAULT_DELIVERY : QV_REASON_NO_MAILBOX, user.home);

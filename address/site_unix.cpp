@@ -79,12 +79,16 @@ site_stamp site_unix::control_stamp(const char *name) {
 Look site_unix::users_cdb(cdb &db, int &error) { return db.open("users/cdb", error); }
 
 Look site_unix::passwd(const std::string &name, site_passwd &entry, int &error) {
+  const look_guarded guarded(guard_);
+  if ((error = guard_.look("passwd", 0, 0))) return Look::failed;
   return lookup<struct passwd>(
       [&](auto... to) { return getpwnam_r(name.c_str(), to...); },
       [&](const struct passwd &pw) { entry = {pw.pw_name, pw.pw_uid, pw.pw_gid, pw.pw_dir}; }, error);
 }
 
 Look site_unix::group(const std::string &name, gid_t &gid, int &error) {
+  const look_guarded guarded(guard_);
+  if ((error = guard_.look("passwd", 0, 0))) return Look::failed;
   return lookup<struct group>(
       [&](auto... to) { return getgrnam_r(name.c_str(), to...); }, [&](const struct group &gr) { gid = gr.gr_gid; },
       error);
@@ -117,12 +121,12 @@ Look site_unix::home_owner(const site_passwd &entry, uid_t &owner, int &error) {
     return Look::failed;
   }
   bool become_failed = false;
-  error = asuser_owner(uid, gid, entry.home.c_str(), owner, become_failed);
+  error = asuser_owner(uid, gid, entry.home, guard_, owner, become_failed);
   if (error == 0) return Look::found;
   const bool passed_over = !become_failed && (site_absent(error) || error == EACCES || error == EPERM);
   return passed_over ? Look::absent : Look::failed;
 }
 
 std::unique_ptr<site_visit> site_unix::become(uid_t uid, gid_t gid, int &error) {
-  return asuser_become(uid, gid, recent_, error);
+  return asuser_become(uid, gid, recent_, guard_, error);
 }

@@ -10,12 +10,16 @@
 #include <string>
 
 #include "asuser.h"
+#include "guard.h"
 #include "site.h"
 
 class site_unix final : public site {
  public:
   // qmailp and nofiles: the user and group whose rights qmail-getpw has.
   site_unix(std::string qmailp, std::string nofiles) : qmailp_(std::move(qmailp)), nofiles_(std::move(nofiles)) {}
+
+  // Who watches over looks into homes and passwd from now on.
+  void guard(const address_guard *to) { guard_.set(to); }
 
   control_text control(const char *name) override;
   site_stamp control_stamp(const char *name) override;
@@ -30,6 +34,7 @@ class site_unix final : public site {
 
   std::string qmailp_, nofiles_;
   asuser_recent recent_;
+  look_guard guard_;
   // qmail-getpw's ids, kept for a second
   uid_t getpw_uid_ = 0;
   gid_t getpw_gid_ = 0;

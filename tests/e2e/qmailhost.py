@@ -126,7 +126,7 @@ class Host:
         self.log = open(self.dir / 'log', 'ab')
         self.seen = os.path.getsize(self.dir / 'log')
         env = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'QMAILDIR': str(self.dir),
-               'LISTEN': f'127.0.0.1:{self.port}', **self.env}
+               'LISTEN': f'127.0.0.1:{self.port}', 'WORKERS': '1', **self.env}  # one: log lines in order
         env = {**env, **{k: v for k, v in os.environ.items() if k.endswith('SAN_OPTIONS')}}
         self.process = subprocess.Popen(self.command(), cwd='/', stdin=subprocess.DEVNULL, stderr=self.log, env=env)
         until('the daemon listens', lambda: self.died() or 'Listening' in self.text())
@@ -154,9 +154,9 @@ class Host:
         s.send(datagram)
         return s
 
-    def ask(self, address):
+    def ask(self, address, extension=b''):
         before = len(self.decisions())
-        with self.send(address + b'\0') as s:
+        with self.send(address + b'\0' + extension) as s:
             until(f'{address!r} is decided', lambda: self.died() or len(self.decisions()) > before)
             assert not self.died(), self.text()
             there, _, _ = select.select([s], [], [], 0)

@@ -319,7 +319,7 @@ def run(*arguments, **env):
 def test_misuse_is_100_with_a_word():
     wrong = run('-x')
     assert wrong.returncode == 100 and 'usage: qmail-verify [-V]' in wrong.stderr
-    for listen in ('localhostess', '1.2.3', '1.2.3.4:0', '1.2.3.4:70000', ':x', '::1', '/run/socket'):
+    for listen in ('localhostess', '1.2.3', '1.2.3.4:0', '1.2.3.4:70000', ':x', '::1'):
         wrong = run(QMAILDIR='/', LISTEN=listen)
         assert wrong.returncode == 100, listen
         assert f'LISTEN={listen}: ' in wrong.stderr

@@ -161,10 +161,11 @@ def test_odd_bytes_stay_within_their_line(host):
     host.question(b'the-beginning@example.org')
     host.question(b'a\nqmail-verify: forged@example.org permitted for root.\x1b[2J\xff@example.org')
     host.question(b'the-end@example.org')
-    host.verify.logged('the-end')
-    first, odd, last = host.verify.log()[-3:]
-    assert 'the-beginning' in first and 'the-end' in last
-    assert 'forged' in odd and odd.isascii() and odd.isprintable()
+    for words in ('the-beginning', 'the-end', 'forged'):
+        host.verify.logged(words)
+    ours = [line for line in host.verify.log() if re.search('the-beginning|the-end|forged|denied', line)]
+    odd = [line for line in ours if 'forged' in line]
+    assert len(odd) == 1 and odd[0].isascii() and odd[0].isprintable()
 
 
 def test_a_log_that_nobody_reads_holds_up_no_session(host):

@@ -1,0 +1,44 @@
+// guard.h - a look that may never come back is announced before it is made.
+//
+// What watches over looks is given from outside (struct address_guard): who it is
+// does not matter here, and there may be nobody.
+
+#ifndef ADDRESS_GUARD_H
+#define ADDRESS_GUARD_H
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "address.h"
+
+class look_guard {
+ public:
+  void set(const address_guard *guard) { guard_ = guard ? *guard : address_guard{}; }
+
+  // Before each look: 0, or the errno that it is to have without being made.
+  int look(const std::string &path, uid_t uid, gid_t gid) const {
+    return guard_.look ? guard_.look(guard_.ctx, path.c_str(), uid, gid) : 0;
+  }
+  // After the last one of a visit.
+  void done() const {
+    if (guard_.done) guard_.done(guard_.ctx);
+  }
+
+ private:
+  address_guard guard_{};
+};
+
+// Calls done at its end.
+class look_guarded {
+ public:
+  explicit look_guarded(const look_guard &guard) : guard_(guard) {}
+  look_guarded(const look_guarded &) = delete;
+  look_guarded &operator=(const look_guarded &) = delete;
+  ~look_guarded() { guard_.done(); }
+
+ private:
+  const look_guard &guard_;
+};
+
+#endif

@@ -1,0 +1,714 @@
+// crew.cpp - see crew.h. The parent: seats, questions of UNIX sockets, the watch,
+// places that hang, changes of the control files, and the loop.
+
+#include "crew.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "address/site_unix.h"
+#include "address/watch.h"
+#include "board.h"
+#include "clients.h"
+#include "limits.h"
+#include "listen.h"
+#include "local.h"
+#include "mounts.h"
+#include "packet.h"
+#include "relay.h"
+#include "say.h"
+#include "sockbits.h"
+#include "worker.h"
+
+namespace {
+
+constexpr size_t PENDING_MAX = 4096;       // questions of UNIX sockets that wait for a worker's answer
+constexpr size_t SAID_MAX = 10000;         // advice that is remembered
+constexpr size_t STRANGERS_MAX = 20;       // lines about strangers in a minute
+constexpr long long SPARE_MS = 10000;      // how long a worker that was needed in trouble stays
+constexpr long long FORK_AGAIN_MS = 1000;  // after a fork that failed, or workers that ended at once
+
+volatile sig_atomic_t got_hangup, got_term, got_child;
+void on_signal(int sig) {
+  if (sig == SIGHUP)
+    got_hangup = 1;
+  else if (sig == SIGCHLD)
+    got_child = 1;
+  else
+    got_term = 1;
+}
+
+void say_string(const std::string &sentence) { say(sentence.c_str(), ".", ""); }
+
+// What there is to say of changes, held back until they are in force: who reads
+// it may count on it.
+struct {
+  bool holding = false;
+  long long since_ms = 0;
+  std::vector<std::string> sentences;
+} held;
+
+void say_held(const std::string &sentence) {
+  if (held.holding)
+    held.sentences.push_back(sentence);
+  else
+    say_string(sentence);
+}
+
+// What the parent alone knows of a worker.
+struct worker {
+  unsigned generation = 0;
+  bool stuck = false, retired = false;
+  long long born_ms = 0;
+};
+
+// A question of a UNIX socket that has been handed on.
+struct pending {
+  ip_address client;
+  long long since_ms = 0;
+};
+
+// A place that hangs, and the process that looks whether it still does.
+struct hanging_place {
+  board_look look;
+  pid_t probe = 0;
+  bool told = false;  // the probe has been told to end
+  long long probe_ms = 0;
+};
+
+}  // namespace
+
+struct crew {
+  listen_sockets sockets;
+  std::vector<std::string> endpoints;
+  std::vector<std::string> warnings;
+  board *all = nullptr;
+  relay way;
+  unique_fd alarm, life_parent, life_worker;
+
+  address *host = nullptr;
+  const crew_calls *calls = nullptr;
+  unsigned wanted = 1;
+  sigset_t unblocked{};
+
+  worker workers[BOARD_SEATS];
+  unsigned generation = 0;
+  unsigned long version = 0;  // of the host's rules, as the newest workers know them
+  bool trouble = false;       // memory is short
+  bool stale = false;         // or they lack something else
+  long long watched_ms = 0, next_tick_ms = 0, calm_since_ms = 0, next_fork_ms = 0;
+
+  std::unique_ptr<local_connections> local;
+  std::unordered_map<uint64_t, pending> waiting;
+  std::map<std::string, hanging_place> hanging;
+
+  site_unix files{"", ""};  // for our own control files only
+  watch clients_file{files, "verifyclients"};
+  watch limits_file{files, "verifylimits"};
+  clients_table clients;
+  limits limit{say_string};
+  std::set<std::string> said;
+  std::map<std::string, long long> strangers;
+
+  // seats
+  board_seat &seat(unsigned i) { return all->seat[i]; }
+  bool alive(unsigned i) { return seat(i).pid.load() != 0; }
+  bool serving(unsigned i) { return alive(i) && !seat(i).lost.load(); }
+  template <class Is>
+  unsigned count(Is is) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < all->seats_used.load(); ++i) n += is(i) ? 1 : 0;
+    return n;
+  }
+  unsigned servers() {
+    return count([&](unsigned i) { return serving(i); });
+  }
+  unsigned stuck() {
+    return count([&](unsigned i) { return alive(i) && workers[i].stuck; });
+  }
+  bool hire(long long now);
+  [[noreturn]] void work(unsigned i);
+  void lose(unsigned i);
+  void fill(long long now);
+  void new_generation(long long now);
+  // questions
+  void question(uint64_t ticket, const char *datagram, size_t len, long long now);
+  void hear(long long now);
+  void hand_on(unsigned i);
+  void refuse(const board_question &question, const char *datagram, size_t len, qv_reason reason, const char *about);
+  // the watch
+  void look_around(long long now);
+  void is_stuck(unsigned i, long long now, long long since);
+  void reap(long long now);
+  void ended(unsigned i, int status, long long now);
+  void stopped(unsigned i);
+  bool probe_ended(pid_t pid, int status, long long now);
+  void hangs(const board_look &look, long long now, long long since);
+  void probe(hanging_place &place, long long now);
+  void probes(long long now);
+  void spare(long long now);
+  // changes
+  void tick(long long now);
+  void hold(long long now);
+  void let_go(long long now);
+  void hangup(long long now);
+  void own_files(bool hungup, long long now);
+  void advice(relay_kind kind, const std::string &sentence, long long now);
+  // all
+  void warn();
+  void step();
+  void signals();
+  void run(void (*ready)(void *), void *ctx);
+  void finish();
+};
+
+// ---- seats
+
+// A child that becomes a worker. What belongs to the parent alone is closed in it.
+void crew::work(unsigned i) {
+  local.reset();
+  life_parent.reset();
+  const worker_site site{*all, sockets, clients, host, *calls, way, alarm.get(), life_worker.get()};
+  _exit(worker_run(site, i, unblocked));
+}
+
+// Another worker. False: there is no seat, or no process can be had now.
+bool crew::hire(long long now) {
+  unsigned i = 0;
+  while (i < BOARD_SEATS && alive(i)) ++i;
+  if (i == BOARD_SEATS || now < next_fork_ms) return false;
+  board_seat &s = seat(i);
+  s.judging_ms.store(0);
+  s.looking_ms.store(0);
+  s.looks.store(s.looks.load() + s.looks.load() % 2);
+  s.lost.store(false);
+  if (i >= all->seats_used.load()) all->seats_used.store(i + 1);
+  workers[i] = {generation, false, false, now};
+  const pid_t pid = fork();
+  if (pid == 0) {
+    s.pid.store(getpid());
+    work(i);
+  }
+  if (pid == -1) {
+    say_errno("cannot fork a worker, tried again every second", "");
+    next_fork_ms = now + FORK_AGAIN_MS;
+    return false;
+  }
+  s.pid.store(pid);
+  return true;
+}
+
+// It does not count any more, and ends as soon as the system lets it.
+void crew::lose(unsigned i) {
+  seat(i).lost.store(true);
+  kill(seat(i).pid.load(), SIGKILL);
+}
+
+// As many as are wanted.
+void crew::fill(long long now) {
+  while (!got_term && servers() < wanted && hire(now)) {
+  }
+}
+
+// What counts has changed: new workers know it, the old ones end when they have
+// answered what they have in hand.
+void crew::new_generation(long long now) {
+  if (now < next_fork_ms) return;
+  version = address_version(host);
+  ++generation;
+  for (unsigned n = 0; n < wanted; ++n)
+    if (!hire(now)) break;
+  const bool any = count([&](unsigned i) { return serving(i) && workers[i].generation == generation; }) != 0;
+  stale = !any;
+  for (unsigned i = 0; any && i < all->seats_used.load(); ++i) {
+    if (!serving(i) || workers[i].generation == generation) continue;
+    workers[i].retired = true;
+    seat(i).lost.store(true);
+    kill(seat(i).pid.load(), SIGUSR1);
+  }
+}
+
+// ---- questions
+
+// From a UNIX socket. What it says of its SMTP client is believed there.
+void crew::question(uint64_t ticket, const char *datagram, size_t len, long long now) {
+  packet_question q;
+  ip_address client;
+  if (packet_read_question(datagram, len, &q) == 0 && q.client) client = ip_of(q.client, q.client_len);
+  const board_question sent{ticket, {}, 0};
+  if (client.size && !limit.may_know(client, now)) return refuse(sent, datagram, len, QV_REASON_LIMITED, ip_text(client).c_str());
+  // no room: it is asked again
+  if (waiting.size() >= PENDING_MAX || !way.ask(sent, datagram, len)) return;
+  waiting[ticket] = {client, now};
+}
+
+// What the workers tell.
+void crew::hear(long long now) {
+  relay_message message;
+  const char *bytes;
+  size_t len;
+  for (int n = 0; n < 256 && way.hear(message, bytes, len); ++n) {
+    if (message.kind != relay_kind::answer) {
+      advice(message.kind, std::string(bytes, len), now);
+      continue;
+    }
+    const auto asked = waiting.find(message.ticket);
+    if (asked == waiting.end()) continue;
+    if (asked->second.client.size) limit.count(asked->second.client, message.verdict, now);
+    if (len) local->answer(message.ticket, bytes, len);
+    waiting.erase(asked);
+  }
+}
+
+// The answer to a question that nobody can judge.
+void crew::refuse(const board_question &question, const char *datagram, size_t len, qv_reason reason,
+                  const char *about) {
+  char reply[QV_REPLY_MAX];
+  const size_t n = calls->temporary(datagram, len, reason, about, reply);
+  if (question.ticket) {
+    waiting.erase(question.ticket);
+    if (n) local->answer(question.ticket, reply, n);
+  } else if (n) {
+    sockets.answer(question.asker, reply, n);
+  }
+}
+
+// The question of a worker that is gone goes to another one, once.
+void crew::hand_on(unsigned i) {
+  const board_seat &s = seat(i);
+  if (s.judging_ms.load() == 0) return;
+  board_question question = s.question;
+  if (++question.again > 1 || !way.ask(question, s.datagram, std::min(s.len, sizeof s.datagram)))
+    refuse(question, s.datagram, std::min(s.len, sizeof s.datagram), QV_REASON_WORKER_LOST, "");
+}
+
+// ---- the watch
+
+void crew::look_around(long long now) {
+  const bool was_away = now - watched_ms > CREW_STUCK_MS / 2;  // stopped, or the machine asleep: so were they
+  watched_ms = now;
+  if (was_away && all->alert.load()) return;
+  bool looking = false, free = false;
+  for (unsigned i = 0; i < all->seats_used.load(); ++i) {
+    if (!alive(i) || workers[i].stuck) continue;
+    const long long look = seat(i).looking_ms.load(), judging = seat(i).judging_ms.load();
+    if ((look && now - look >= CREW_STUCK_MS) || (judging && now - judging >= CREW_QUESTION_MS)) {
+      is_stuck(i, now, look ? look : judging);
+      continue;
+    }
+    looking = looking || look;
+    free = free || (serving(i) && (!look || now - look < CREW_SLOW_MS));
+  }
+  if (!free && servers() < wanted + CREW_STUCK_MAX && hire(now)) calm_since_ms = now;
+  fill(now);
+  if (stuck()) calm_since_ms = now;
+  if (!looking) all->alert.store(false);
+}
+
+// A look that does not come back. Its question is answered, its worker replaced
+// without waiting for its end.
+void crew::is_stuck(unsigned i, long long now, long long since) {
+  workers[i].stuck = true;
+  lose(i);
+  const board_seat &s = seat(i);
+  board_look look;
+  const bool known = s.looking_ms.load() != 0 && board_look_of(s, look);
+  if (s.judging_ms.load() != 0)
+    refuse(s.question, s.datagram, std::min(s.len, sizeof s.datagram), QV_REASON_HOME_HANGS, known ? look.path : "");
+  if (known) hangs(look, now, since);
+  if (stuck() >= CREW_STUCK_MAX && !all->closed.exchange(true))
+    say("", std::to_string(CREW_STUCK_MAX).c_str(),
+        " workers are stuck in homes: no home is looked at, and addresses here are answered \"temporary\", until one of "
+        "them ends.");
+  fill(now);
+}
+
+void crew::ended(unsigned i, int status, long long now) {
+  const bool expected = workers[i].stuck || workers[i].retired || got_term;
+  if (!expected) {
+    char pid[24], how[32];
+    snprintf(pid, sizeof pid, "%ld", static_cast<long>(seat(i).pid.load()));
+    if (WIFSIGNALED(status))
+      snprintf(how, sizeof how, "signal %d", WTERMSIG(status));
+    else
+      snprintf(how, sizeof how, "exit code %d", WEXITSTATUS(status));
+    log_line line;
+    say_begin(&line);
+    log_puts(&line, "worker ");
+    log_puts(&line, pid);
+    log_puts(&line, " ended by ");
+    log_puts(&line, how);
+    log_puts(&line, ": another one takes its place");
+    say_end(&line);
+    if (now - workers[i].born_ms < FORK_AGAIN_MS) next_fork_ms = now + FORK_AGAIN_MS;
+    if (!seat(i).lost.load()) hand_on(i);
+  }
+  seat(i).pid.store(0);
+  if (all->closed.load() && stuck() < CREW_STUCK_MAX) {
+    all->closed.store(false);
+    say("homes are looked at again", ".", "");
+  }
+}
+
+// Somebody stopped it: nobody waits for that one.
+void crew::stopped(unsigned i) {
+  if (seat(i).lost.load()) return;
+  say("a worker was stopped by a signal: another one takes its place", ".", "");
+  hand_on(i);
+  workers[i].retired = true;
+  lose(i);
+}
+
+void crew::reap(long long now) {
+  int status;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG | WUNTRACED)) > 0;) {
+    if (probe_ended(pid, status, now)) continue;
+    for (unsigned i = 0; i < all->seats_used.load(); ++i) {
+      if (seat(i).pid.load() != pid) continue;
+      WIFSTOPPED(status) ? stopped(i) : ended(i, status, now);
+      break;
+    }
+  }
+  fill(now);
+}
+
+// ---- places that hang
+
+void crew::hangs(const board_look &look, long long now, long long since) {
+  const std::string place = *look.path == '/' ? mounts_place(mounts_now(), look.path) : look.path;
+  if (hanging.contains(place)) return;
+  if (!board_hangs_add(*all, place)) return;
+  hanging[place].look = look;
+  probe(hanging[place], now);
+  log_line line;
+  say_begin(&line);
+  log_puts(&line, "a look at ");
+  log_putsafe(&line, look.path, strlen(look.path));
+  log_puts(&line, " did not come back in ");
+  log_putnum(&line, static_cast<unsigned long long>(now - since));
+  log_puts(&line, " ms: addresses that need ");
+  log_putsafe(&line, place.data(), place.size());
+  log_puts(&line, " are answered \"temporary\" until it does; it is tried every 5 seconds");
+  say_end(&line);
+}
+
+// A process of its own, whose coming back is the answer.
+void crew::probe(hanging_place &place, long long now) {
+  place.probe_ms = now;
+  place.told = false;
+  const pid_t pid = fork();
+  if (pid == 0) {
+    local.reset();
+    struct sigaction act {};
+    act.sa_handler = SIG_DFL;
+    for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaction(sig, &act, nullptr);
+    sigprocmask(SIG_SETMASK, &unblocked, nullptr);
+    address_watch(host, nullptr);
+    address_probe(host, place.look.path, place.look.uid, place.look.gid);
+    _exit(0);
+  }
+  place.probe = pid == -1 ? 0 : pid;
+}
+
+bool crew::probe_ended(pid_t pid, int status, long long now) {
+  const auto at = std::find_if(hanging.begin(), hanging.end(), [&](auto &h) { return h.second.probe == pid; });
+  if (at == hanging.end()) return false;
+  if (WIFSTOPPED(status)) return true;  // told to end when its time is over
+  at->second.probe = 0;
+  if (WIFEXITED(status)) {
+    log_line line;
+    say_begin(&line);
+    log_putsafe(&line, at->first.data(), at->first.size());
+    log_puts(&line, " answers again.");
+    say_end(&line);
+    board_hangs_remove(*all, at->first);
+    hanging.erase(at);
+  } else if (now - at->second.probe_ms >= CREW_PROBE_MS) {
+    probe(at->second, now);
+  }
+  return true;
+}
+
+void crew::probes(long long now) {
+  for (auto &[place, h] : hanging) {
+    if (now - h.probe_ms < CREW_PROBE_MS) continue;
+    if (h.probe == 0) {
+      probe(h, now);
+    } else if (!h.told) {
+      kill(h.probe, SIGKILL);
+      h.told = true;
+    }
+  }
+}
+
+// Workers that were needed only while others were slow or stuck.
+void crew::spare(long long now) {
+  if (servers() <= wanted || now - calm_since_ms < SPARE_MS) return;
+  for (unsigned i = 0; i < all->seats_used.load(); ++i) {
+    if (!serving(i) || seat(i).judging_ms.load()) continue;
+    workers[i].retired = true;
+    seat(i).lost.store(true);
+    kill(seat(i).pid.load(), SIGUSR1);
+    return;
+  }
+}
+
+// ---- changes
+
+// What workers have to say is said once by all of them.
+void crew::advice(relay_kind kind, const std::string &sentence, long long now) {
+  if (kind == relay_kind::stranger) {
+    std::erase_if(strangers, [&](const auto &one) { return now - one.second >= 60000; });
+    if (strangers.size() >= STRANGERS_MAX || !strangers.try_emplace(sentence, now).second) return;
+  } else {
+    if (said.contains(sentence)) return;
+    if (said.size() >= SAID_MAX) said.clear();
+    said.insert(sentence);
+  }
+  say_string(sentence);
+}
+
+// control/verifyclients and control/verifylimits.
+void crew::own_files(bool hungup, long long now) {
+  std::vector<std::string> complaints;
+  const auto changed = [&](watch &file) { return hungup ? (file.hangup(now), true) : file.tick(now); };
+  if (changed(clients_file)) {
+    const control_text &text = clients_file.file();
+    if (text.look == Look::absent) clients = clients_table();
+    if (text.look == Look::found) clients = clients_table(text.text, complaints);
+    if (text.look == Look::failed) {
+      if (!clients.known()) clients = clients_table::nobody();
+      complaints.push_back(std::string("control/verifyclients cannot be read: ") + strerror(text.error) +
+                           "; what was read before counts");
+    }
+    if (!hungup) say_held("control/verifyclients has changed: taken over");
+    stale = true;
+  }
+  if (changed(limits_file)) {
+    const control_text &text = limits_file.file();
+    if (!hungup) say_held("control/verifylimits has changed: taken over");
+    if (text.look != Look::failed)
+      limit.set(text.look == Look::found ? limits_settings(text.text, complaints) : limits_settings());
+    else
+      complaints.push_back(std::string("control/verifylimits cannot be read: ") + strerror(text.error) +
+                           "; what was read before counts");
+  }
+  for (const std::string &complaint : complaints) say_held(complaint);
+}
+
+// A change is in force when the workers that do not know it have ended; those that
+// are stuck answer nobody.
+void crew::let_go(long long now) {
+  if (!held.holding) return;
+  const bool old = stale || count([&](unsigned i) { return alive(i) && workers[i].retired && !workers[i].stuck; }) != 0;
+  if (old && now - held.since_ms < CREW_STUCK_MS) return;
+  held.holding = false;
+  for (const std::string &sentence : held.sentences) say_string(sentence);
+  held.sentences.clear();
+}
+
+void crew::hold(long long now) {
+  if (!held.holding) held.since_ms = now;
+  held.holding = true;
+}
+
+void crew::tick(long long now) {
+  hold(now);
+  address_tick(host, now);
+  own_files(false, now);
+  local->expire(now);
+  limit.tick(now);
+  probes(now);
+  spare(now);
+  std::erase_if(waiting, [&](const auto &one) { return now - one.second.since_ms > CREW_QUESTION_MS; });
+}
+
+void crew::hangup(long long now) {
+  said.clear();
+  hold(now);
+  address_hangup(host, now);
+  own_files(true, now);
+}
+
+// ---- the loop
+
+void crew::signals() {
+  struct sigaction act {};
+  act.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &act, nullptr);
+  act.sa_handler = on_signal;
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  for (const int sig : {SIGHUP, SIGTERM, SIGINT, SIGCHLD, SIGUSR1}) sigaddset(&blocked, sig);
+  sigprocmask(SIG_BLOCK, &blocked, &unblocked);
+  for (const int sig : {SIGHUP, SIGTERM, SIGINT, SIGCHLD}) {
+    sigdelset(&unblocked, sig);
+    sigaction(sig, &act, nullptr);
+  }
+  sigdelset(&unblocked, SIGUSR1);
+}
+
+// What an operator should know of where it listens.
+void crew::warn() {
+  for (const std::string &warning : sockets.warnings()) say_string(warning);
+  for (const listen_udp &one : sockets.udp()) {
+    if (one.loopback || clients.known()) continue;
+    char where[UDP_TEXT_MAX];
+    udp_format(&one.own, where);
+    say("LISTEN: ", where,
+        " is not a loopback address, and there is no control/verifyclients: whoever can reach it may ask which addresses "
+        "exist here; list there who may");
+  }
+}
+
+void crew::run(void (*ready)(void *), void *ctx) {
+  long long now = sockbits_now_ms();
+  watched_ms = calm_since_ms = now;
+  next_tick_ms = now + CREW_TICK_MS;
+  clients_file.start(now);
+  limits_file.start(now);
+  own_files(true, now);
+  warn();
+  version = address_version(host);
+  stale = false;
+  fill(now);
+  ready(ctx);
+  while (!got_term) {
+    try {
+      step();
+      trouble = false;
+    } catch (const std::exception &) {  // memory: what was in hand is lost, and asked again
+      if (!trouble) say("out of memory: some questions are not answered until there is more", ".", "");
+      trouble = true;
+      const timespec soon{0, 100 * 1000000};
+      nanosleep(&soon, nullptr);
+    }
+  }
+}
+
+// Waits until there is something to do, and does it.
+void crew::step() {
+  pollfd fds[] = {{way.parent_fd(), POLLIN, 0}, {alarm.get(), POLLIN, 0}, {local->fd(), POLLIN, 0}};
+  long long now = sockbits_now_ms();
+  long long left = std::max<long long>(next_tick_ms - now, 0);
+  if (all->alert.load()) left = std::min<long long>(left, CREW_LOOK_MS);
+  const timespec wait{static_cast<time_t>(left / 1000), static_cast<long>(left % 1000) * 1000000};
+  const bool any = ppoll(fds, 3, &wait, &unblocked) > 0;
+  now = sockbits_now_ms();
+  if (any && fds[1].revents) {
+    uint64_t drained;
+    if (read(alarm.get(), &drained, sizeof drained) > 0) watched_ms = now;
+  }
+  if (any && fds[2].revents)
+    local->serve(now, [&](uint64_t ticket, uid_t, const char *bytes, size_t len) { question(ticket, bytes, len, now); });
+  if (any && fds[0].revents) hear(now);
+  if (got_child) {
+    got_child = 0;
+    reap(now);
+  }
+  look_around(now);
+  if (got_hangup) {
+    got_hangup = 0;
+    hangup(now);
+  }
+  if (now >= next_tick_ms) {
+    tick(now);
+    next_tick_ms = now + CREW_TICK_MS;
+  }
+  if (stale || version != address_version(host)) new_generation(now);
+  let_go(now);
+}
+
+// SIGTERM: what has arrived is answered, but nobody who is stuck is waited for.
+void crew::finish() {
+  const long long end = sockbits_now_ms() + CREW_DRAIN_MS;
+  for (unsigned i = 0; i < all->seats_used.load(); ++i)
+    if (alive(i)) kill(seat(i).pid.load(), workers[i].stuck ? SIGKILL : SIGTERM);
+  for (auto &[place, h] : hanging)
+    if (h.probe) kill(h.probe, SIGKILL);
+  for (;;) {
+    long long now = sockbits_now_ms();
+    local->serve(now, [&](uint64_t ticket, uid_t, const char *bytes, size_t len) { question(ticket, bytes, len, now); });
+    hear(now);
+    reap(now);
+    if (now >= end || servers() == 0) break;
+    pollfd fds[] = {{way.parent_fd(), POLLIN, 0}, {local->fd(), POLLIN, 0}};
+    const timespec wait{0, 10 * 1000000};
+    ppoll(fds, 2, &wait, &unblocked);
+  }
+  hear(sockbits_now_ms());
+  for (unsigned i = 0; i < all->seats_used.load(); ++i)
+    if (alive(i)) kill(seat(i).pid.load(), SIGKILL);
+  sockets.unlink_paths();
+}
+
+// ---- for the program
+
+void crew_note(void *, const char *sentence) {
+  if (!worker_note(sentence)) say_held(sentence);
+}
+
+struct crew *crew_open(const char *listen, gid_t group, int *code) {
+  *code = 111;
+  try {
+    auto c = std::make_unique<crew>();
+    listen_trouble trouble;
+    if (!c->sockets.open(listen, group, trouble)) {
+      say(trouble.sentence.c_str(), "", "");
+      *code = trouble.code;
+      return nullptr;
+    }
+    for (const listen_udp &one : c->sockets.udp()) {
+      char text[UDP_TEXT_MAX];
+      udp_format(&one.own, text);
+      c->endpoints.emplace_back(text);
+    }
+    for (const listen_local &one : c->sockets.local()) c->endpoints.push_back(one.path);
+    int life[2];
+    c->all = board_new();
+    c->alarm.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!c->all || !c->alarm || !c->way.open() || pipe2(life, O_CLOEXEC) == -1) return say_errno("cannot begin", ""), nullptr;
+    c->life_worker.reset(life[0]);
+    c->life_parent.reset(life[1]);
+    c->local = std::make_unique<local_connections>(say_string);
+    for (const listen_local &one : c->sockets.local())
+      if (!c->local->listen_to(one.fd.get())) return say_errno("cannot begin", ""), nullptr;
+    return c.release();
+  } catch (const std::exception &) {
+    say("out of memory", "", "");
+    return nullptr;
+  }
+}
+
+const char *crew_endpoint(const struct crew *crew, unsigned i, int *loopback) {
+  if (i >= crew->endpoints.size()) return nullptr;
+  *loopback = i >= crew->sockets.udp().size() || crew->sockets.udp()[i].loopback;
+  return crew->endpoints[i].c_str();
+}
+
+int crew_run(struct crew *crew, struct address *host, unsigned workers, const struct crew_calls *calls,
+             void (*ready)(void *ctx), void *ctx) {
+  crew->host = host;
+  crew->calls = calls;
+  crew->wanted = std::clamp(workers, 1U, unsigned{CREW_WORKERS_MAX});
+  crew->signals();
+  crew->run(ready, ctx);
+  crew->finish();
+  return 0;
+}
+
+void crew_close(struct crew *crew) { delete crew; }

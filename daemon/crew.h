@@ -1,0 +1,90 @@
+/* crew.h - the processes of the daemon: a parent that judges nothing, and workers
+   that do.
+
+   C and C++. The workers share the UDP sockets: each takes one question at a time and
+   answers it, so that what it has not begun stays where the others take it. The
+   parent takes the questions of the UNIX sockets and hands them on; it holds the
+   control files, forks new workers when they change (a worker knows one state, all old
+   or all new), and watches: a look that does not come back costs the worker that made
+   it, never the others' answers. The parent itself never enters a home. */
+
+#ifndef DAEMON_CREW_H
+#define DAEMON_CREW_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "address/address.h"
+#include "qmail-verify.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- deadlines, milliseconds */
+
+#define CREW_TICK_MS 1000     /* how often the control files are looked at */
+#define CREW_LOOK_MS 10       /* how often the parent looks at the workers while any looks into a home */
+#define CREW_SLOW_MS 20       /* a look that takes longer is slow: one worker always keeps out of that place */
+#define CREW_STUCK_MS 1000    /* a look that takes longer is stuck: its worker is replaced */
+#define CREW_QUESTION_MS 5000 /* so is one that has one question for so long: its client has gone */
+#define CREW_PROBE_MS 5000    /* how often a place that hangs is tried */
+#define CREW_DRAIN_MS 1000    /* after SIGTERM: no longer than this */
+
+#define CREW_STUCK_MAX 8      /* workers that are waited for; with more no home is entered */
+#define CREW_WORKERS_MAX 16
+
+struct crew;      /* all of it */
+struct crew_hand; /* the question that a worker has in hand */
+
+/* What is done with questions: given by the program. */
+struct crew_calls {
+  /* In a worker: judges the datagram and calls crew_reply, or does nothing where it
+     is not to be answered. Returns 0 where crew_later says so (it is asked again
+     soon), else 1. */
+  int (*answer)(struct crew_hand *hand, struct address *host, const char *datagram, size_t len);
+  /* In the parent: the answer to a question that cannot be judged, for this reason
+     and with these words (may be empty) for the log. Writes at most QV_REPLY_MAX bytes; returns how
+     many, 0: none. */
+  size_t (*temporary)(const char *datagram, size_t len, enum qv_reason reason, const char *about, char *reply);
+};
+
+/* Opens what LISTEN names; group: of UNIX sockets. NULL after a word to the log, and
+   *code is what to exit with. */
+struct crew *crew_open(const char *listen, gid_t group, int *code);
+
+/* The i-th endpoint that is listened on, as text; NULL: there are no more. Lives as
+   long as the crew. *loopback: only this host can reach it. */
+const char *crew_endpoint(const struct crew *crew, unsigned i, int *loopback);
+
+/* Serves until SIGTERM or SIGINT with so many workers (1 to CREW_WORKERS_MAX). host: as address_new made
+   it, in the qmail directory. SIGTERM, SIGINT, SIGHUP and SIGCHLD are its own from now on. Returns the exit code.
+   ready is called when the workers serve. */
+int crew_run(struct crew *crew, struct address *host, unsigned workers, const struct crew_calls *calls,
+             void (*ready)(void *ctx), void *ctx);
+
+/* For address_new: a sentence for the log. ctx is not used. */
+void crew_note(void *ctx, const char *sentence);
+
+void crew_close(struct crew *crew);
+
+/* ---- in a worker, within answer */
+
+/* Where the question came from. local: by a UNIX socket; port: by UDP from this one. */
+void crew_from(const struct crew_hand *hand, int *local, unsigned *port);
+/* The same for the log; room for UDP_TEXT_MAX bytes. */
+void crew_from_text(const struct crew_hand *hand, char *text);
+/* Do we listen on this port? */
+int crew_own_port(const struct crew_hand *hand, unsigned port);
+/* After address_judge: is the judgement worth nothing, because a look could not be made now?
+   The question comes again. */
+int crew_later(const struct crew_hand *hand);
+/* After address_judge: was a look refused because the place hangs? */
+int crew_hangs(const struct crew_hand *hand);
+/* Sends the answer: len bytes, 0: silence. */
+void crew_reply(struct crew_hand *hand, enum qv_verdict verdict, const char *reply, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

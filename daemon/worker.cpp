@@ -1,0 +1,323 @@
+// worker.cpp - see worker.h.
+
+#include "worker.h"
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <unistd.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "mounts.h"
+#include "say.h"
+#include "sockbits.h"
+
+namespace {
+
+constexpr int BATCH_MAX = 64;       // questions between two looks at signals
+constexpr size_t ASIDE_MAX = 1024;  // questions put aside; what is over that is answered as one that hangs
+constexpr size_t STRANGERS_MAX = 64;
+constexpr long long MOUNTS_MS = 1000;
+constexpr int RETRY_MS = 10;        // how often those are tried
+
+volatile sig_atomic_t got_drain, got_retire;
+void on_drain(int) { got_drain = 1; }
+void on_retire(int) { got_retire = 1; }
+
+// A question that has been put aside.
+struct aside {
+  board_question question;
+  std::string datagram;
+  long long since_ms;
+};
+
+}  // namespace
+
+// One worker: its seat, what it has put aside, and the guard of its looks.
+struct crew_hand {
+  crew_hand(const worker_site &s, unsigned number, const sigset_t &u)
+      : site(s), own(number), seat(s.all.seat[number]), unblocked(u) {
+    const address_guard guard{[](void *me, const char *path, uid_t uid, gid_t gid) {
+                                return static_cast<crew_hand *>(me)->look(path, uid, gid);
+                              },
+                              [](void *me) { static_cast<crew_hand *>(me)->done(); }, this};
+    address_watch(s.host, &guard);
+  }
+
+  int run();
+  bool prepare();
+  void serve_udp(unsigned i);
+  void serve_relay();
+  void retry();
+  void handle(size_t len);
+  bool may_ask();
+  void tell_of_stranger(const ip_address &ip, bool may);
+  int look(const char *path, uid_t uid, gid_t gid);
+  void done() { seat.looking_ms.store(0, std::memory_order_release); }
+  bool last_free() const;
+  bool waited_for(const char *path, long long now);
+  void wake_parent();
+
+  const worker_site &site;
+  const unsigned own;
+  board_seat &seat;
+  const sigset_t &unblocked;
+  int events = -1;
+  int trouble = 0;
+  std::deque<aside> put_aside;
+  std::vector<mount_point> mounts;  // as they were at mounts_ms
+  long long mounts_ms = -MOUNTS_MS - 1;
+  bool later = false, hangs = false, may_wait = true;
+  std::vector<std::pair<ip_address, long long>> strangers;  // told of, and when
+};
+
+// ---- looks
+
+// Is every other worker looking at something, so that none would be left?
+bool crew_hand::last_free() const {
+  const unsigned used = site.all.seats_used.load(std::memory_order_relaxed);
+  for (unsigned i = 0; i < used; ++i) {
+    const board_seat &other = site.all.seat[i];
+    if (i != own && other.pid.load(std::memory_order_relaxed) != 0 && !other.lost.load(std::memory_order_relaxed) &&
+        other.looking_ms.load() == 0)
+      return false;
+  }
+  return true;
+}
+
+// Has another worker been looking at something in the same place for a while?
+bool crew_hand::waited_for(const char *path, long long now) {
+  const unsigned used = site.all.seats_used.load(std::memory_order_relaxed);
+  for (unsigned i = 0; i < used; ++i) {
+    const board_seat &other = site.all.seat[i];
+    const long long since = other.looking_ms.load(std::memory_order_acquire);
+    board_look at;
+    if (i == own || other.pid.load() == 0 || since == 0 || now - since < CREW_SLOW_MS / 2 || !board_look_of(other, at))
+      continue;
+    if (strncmp(at.path, path, BOARD_PATH_MAX - 1) == 0) return true;
+    if (now - mounts_ms > MOUNTS_MS) mounts = mounts_now();
+    mounts_ms = now;
+    if (mounts_place(mounts, path) == mounts_place(mounts, at.path)) return true;
+  }
+  return false;
+}
+
+void crew_hand::wake_parent() {
+  if (site.all.alert.exchange(true)) return;
+  const uint64_t one = 1;
+  while (write(site.alarm, &one, sizeof one) == -1 && errno == EINTR) {
+  }
+}
+
+// A look is announced before it is made.
+int crew_hand::look(const char *path, uid_t uid, gid_t gid) {
+  const long long now = sockbits_now_ms();
+  if (later || hangs) return ETIMEDOUT;  // one that could not be made makes the rest worthless
+  if (seat.looking_ms.load(std::memory_order_relaxed) != 0 && strncmp(seat.look.path, path, BOARD_PATH_MAX - 1) == 0) {
+    seat.looking_ms.store(now, std::memory_order_release);
+    return 0;
+  }
+  if (site.all.closed.load(std::memory_order_relaxed) ||
+      (site.all.hanging_count.load(std::memory_order_relaxed) != 0 && board_hangs(site.all, path))) {
+    hangs = true;
+    return ETIMEDOUT;
+  }
+  seat.looks.fetch_add(1);
+  seat.look.uid = uid;
+  seat.look.gid = gid;
+  strncpy(seat.look.path, path, BOARD_PATH_MAX - 1);
+  seat.looks.fetch_add(1);
+  seat.looking_ms.store(now);
+  if (!site.all.alert.load(std::memory_order_relaxed)) wake_parent();
+  if (last_free() && waited_for(path, now)) {
+    seat.looking_ms.store(0);
+    (may_wait ? later : hangs) = true;
+    return ETIMEDOUT;
+  }
+  return 0;
+}
+
+// ---- questions
+
+// Not more than once a minute of one, whatever they send.
+void crew_hand::tell_of_stranger(const ip_address &ip, bool may) {
+  const long long now = sockbits_now_ms();
+  std::erase_if(strangers, [&](const auto &one) { return now - one.second >= 60000; });
+  for (const auto &one : strangers)
+    if (one.first == ip) return;
+  if (strangers.size() == STRANGERS_MAX) return;
+  strangers.emplace_back(ip, now);
+  const std::string sentence =
+      may ? ip_text(ip) + " asks from beyond this host, and there is no control/verifyclients: list there who may"
+          : "datagram from " + ip_text(ip) + " ignored: it is not in control/verifyclients";
+  site.parent.tell({relay_kind::stranger, 0, QV_TEMPORARY}, sentence.data(), sentence.size());
+}
+
+// Who is beyond this host must stand in control/verifyclients, where there is one.
+// Where there is none everybody may ask, but the operator hears of it.
+bool crew_hand::may_ask() {
+  if (seat.question.ticket || site.sockets.udp()[seat.question.asker.socket].loopback) return true;
+  const ip_address ip = ip_of(seat.question.asker.from.addr);
+  const bool may = site.clients.may_ask(ip);
+  if (ip_is_loopback(ip) || (may && site.clients.known())) return may;
+  tell_of_stranger(ip, may);
+  return may;
+}
+
+// The question that stands on the seat.
+void crew_hand::handle(size_t len) {
+  seat.len = len;
+  seat.judging_ms.store(sockbits_now_ms(), std::memory_order_release);
+  later = hangs = false;
+  may_wait = may_wait && put_aside.size() < ASIDE_MAX;
+  if (may_ask() && !site.calls.answer(this, site.host, seat.datagram, len))
+    put_aside.push_back({seat.question, std::string(seat.datagram, len), sockbits_now_ms()});
+  seat.judging_ms.store(0, std::memory_order_release);
+  may_wait = true;
+}
+
+void crew_hand::serve_udp(unsigned i) {
+  for (int n = 0; n < BATCH_MAX; ++n) {
+    seat.question.ticket = 0;
+    seat.question.again = 0;
+    const ssize_t len = site.sockets.receive(i, seat.datagram, sizeof seat.datagram, seat.question.asker);
+    if (len >= 0) {
+      trouble = 0;
+      handle(static_cast<size_t>(len));
+      continue;
+    }
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+    if (errno != trouble) say_errno("cannot receive a datagram", "");
+    trouble = errno;
+    usleep(100000);  // said once, tried again ten times a second
+    return;
+  }
+}
+
+void crew_hand::serve_relay() {
+  size_t len = 0;
+  for (int n = 0; n < BATCH_MAX && site.parent.take(seat.question, seat.datagram, len); ++n) handle(len);
+}
+
+// What was put aside is tried again, until one has to wait on; that one goes behind
+// the others. After as long as a look may take it is answered as one that hangs.
+void crew_hand::retry() {
+  for (size_t left = put_aside.size(); left > 0; --left) {
+    const aside one = std::move(put_aside.front());
+    put_aside.pop_front();
+    seat.question = one.question;
+    memcpy(seat.datagram, one.datagram.data(), one.datagram.size());
+    may_wait = sockbits_now_ms() - one.since_ms < CREW_STUCK_MS + CREW_STUCK_MS / 2;
+    const size_t before = put_aside.size();
+    handle(one.datagram.size());
+    if (put_aside.size() == before) continue;
+    put_aside.back().since_ms = one.since_ms;
+    return;
+  }
+}
+
+// ---- the loop
+
+bool crew_hand::prepare() {
+  const auto watch = [&](int fd, uint64_t what, uint32_t how) {
+    epoll_event event{};
+    event.events = how;
+    event.data.u64 = what;
+    return epoll_ctl(events, EPOLL_CTL_ADD, fd, &event) == 0;
+  };
+  struct sigaction act {};
+  act.sa_handler = on_drain;
+  sigaction(SIGTERM, &act, nullptr);
+  act.sa_handler = on_retire;
+  sigaction(SIGUSR1, &act, nullptr);
+  act.sa_handler = SIG_IGN;  // the parent reads control files, and says when to end
+  sigaction(SIGHUP, &act, nullptr);
+  sigaction(SIGINT, &act, nullptr);
+  act.sa_handler = SIG_DFL;
+  sigaction(SIGCHLD, &act, nullptr);
+  events = epoll_create1(EPOLL_CLOEXEC);
+  if (events == -1) return false;
+  // one worker is woken for a question; one that has been stopped is replaced
+  for (unsigned i = 0; i < site.sockets.udp().size(); ++i)
+    if (!watch(site.sockets.udp()[i].fd.get(), i, EPOLLIN | EPOLLEXCLUSIVE)) return false;
+  return watch(site.parent.worker_fd(), UINT64_MAX, EPOLLIN | EPOLLEXCLUSIVE) &&
+         watch(site.lifeline, UINT64_MAX - 1, EPOLLIN);
+}
+
+int crew_hand::run() {
+  if (!prepare()) return say_errno("a worker cannot begin", ""), 111;
+  bool alone = false;
+  while (!alone && !got_drain && !(got_retire && put_aside.empty())) {
+    epoll_event ready[16];
+    const bool wait = put_aside.empty() && !got_retire;
+    const int n = epoll_pwait(events, ready, 16, wait ? -1 : RETRY_MS, &unblocked);
+    for (int i = 0; i < n; ++i) {
+      if (ready[i].data.u64 == UINT64_MAX - 1)
+        alone = true;
+      else if (got_retire)
+        continue;
+      else if (ready[i].data.u64 == UINT64_MAX)
+        serve_relay();
+      else
+        serve_udp(static_cast<unsigned>(ready[i].data.u64));
+    }
+    if (!put_aside.empty()) retry();
+  }
+  if (!got_drain) return 0;
+  const long long end = sockbits_now_ms() + CREW_DRAIN_MS;
+  for (unsigned i = 0; i < site.sockets.udp().size() && sockbits_now_ms() < end; ++i) serve_udp(i);
+  serve_relay();
+  return 0;
+}
+
+namespace {
+const crew_hand *working;  // in a worker: itself
+}
+
+int worker_run(const worker_site &site, unsigned seat, const sigset_t &unblocked) {
+  crew_hand hand(site, seat, unblocked);
+  working = &hand;
+  return hand.run();
+}
+
+bool worker_note(const char *sentence) {
+  if (!working) return false;
+  working->site.parent.tell({relay_kind::advice, 0, QV_TEMPORARY}, sentence, strlen(sentence));
+  return true;
+}
+
+// ---- for the program's answer()
+
+void crew_from(const struct crew_hand *hand, int *local, unsigned *port) {
+  *local = hand->seat.question.ticket != 0;
+  *port = *local ? 0 : udp_port(&hand->seat.question.asker.from);
+}
+
+void crew_from_text(const struct crew_hand *hand, char *text) {
+  if (hand->seat.question.ticket)
+    strcpy(text, "a UNIX socket");
+  else
+    udp_format(&hand->seat.question.asker.from, text);
+}
+
+int crew_own_port(const struct crew_hand *hand, unsigned port) { return hand->site.sockets.own_port(port); }
+int crew_later(const struct crew_hand *hand) { return hand->later; }
+int crew_hangs(const struct crew_hand *hand) { return hand->hangs; }
+
+void crew_reply(struct crew_hand *hand, enum qv_verdict verdict, const char *reply, size_t len) {
+  const board_question &q = hand->seat.question;
+  if (q.ticket) {
+    hand->site.parent.tell({relay_kind::answer, q.ticket, verdict}, reply, len);
+    return;
+  }
+  const int error = len ? hand->site.sockets.answer(q.asker, reply, len) : 0;
+  if (!error) return;
+  char who[UDP_TEXT_MAX];
+  crew_from_text(hand, who);
+  errno = error;
+  say_errno("cannot answer ", who);
+}

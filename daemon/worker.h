@@ -1,0 +1,40 @@
+// worker.h - a process that judges: takes questions, answers them, until told to end.
+//
+// What it has in hand stands on its seat of the board. It never waits for anything
+// but the looks that a judgement needs. A question whose look cannot be made now,
+// since this is the last worker that is free and another one has been waiting for the same
+// place, is put aside and tried again.
+
+#ifndef DAEMON_WORKER_H
+#define DAEMON_WORKER_H
+
+#include <string>
+#include <vector>
+
+#include "board.h"
+#include "clients.h"
+#include "crew.h"
+#include "listen.h"
+#include "relay.h"
+
+// What a worker has from its parent. All of it outlives it.
+struct worker_site {
+  board &all;
+  const listen_sockets &sockets;
+  const clients_table &clients;
+  address *host;
+  const crew_calls &calls;
+  relay &parent;
+  int alarm;     // written to when the parent should look
+  int lifeline;  // hangs up when the parent is gone
+};
+
+// Serves on this seat until SIGTERM (answers what has arrived, then ends), SIGUSR1
+// (ends: others serve) or until the parent is gone. Returns the exit code. unblocked: the signal mask to
+// wait with.
+int worker_run(const worker_site &site, unsigned seat, const sigset_t &unblocked);
+
+// In a worker: hands a sentence for the log to the parent. False: this is no worker.
+bool worker_note(const char *sentence);
+
+#endif

@@ -1,0 +1,230 @@
+"""The daemon's processes: what each may do, what happens when one is stuck, stopped or killed.
+
+A home that hangs is played by tests/fault/shim.c: its door does not let anybody
+through until a file is gone, as a file server that is away does.
+"""
+import os
+import pathlib
+import random
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+from qmailhost import BUILD, ROOT, Host, until
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='needs root: users of its own')
+SANITIZED = 'sanitize' in str(BUILD)
+
+JOE, HOMES = 7001, 12
+MAGIC = b'qverify2'
+HANGS, LOST = 54, 55
+
+
+def users():
+    lines = ['=joe:joe:7001:7001:{qmail}/home/joe:::\n', '+joe-:joe:7001:7001:{qmail}/home/joe:-::\n']
+    for n in range(HOMES):
+        lines.append(f'+far{n}-:far{n}:{7100 + n}:7100:{{qmail}}/far/{n}:-::\n')
+    return ''.join(lines) + '+:alias:7003:7003:{qmail}/alias:-::\n.\n'
+
+
+@pytest.fixture(scope='session')
+def shim(tmp_path_factory):
+    library = tmp_path_factory.mktemp('shim') / 'shim.so'
+    subprocess.run(['cc', '-O2', '-shared', '-fPIC', '-o', library, ROOT / 'tests/fault/shim.c', '-ldl'], check=True)
+    library.parent.chmod(0o755)
+    for folder in library.parents:
+        if folder.name.startswith('pytest-'):
+            folder.chmod(0o755)
+    return library
+
+
+class Crew(Host):
+    """A host whose daemon may meet a closed door."""
+
+    def __init__(self, shim=None, workers=2, **more):
+        super().__init__(assign=users(), files={'home/joe/.qmail-list': '&a@example.net\n',
+                                                **{f'far/{n}/.qmail-x': '&a@example.net\n' for n in range(HOMES)}},
+                         env={'WORKERS': str(workers), **more})
+        self.own(JOE, 'home/joe')
+        self.own(7003, 'alias')
+        for n in range(HOMES):
+            os.chown(self.dir / f'far/{n}', 7100 + n, 7100)
+        self.faults = self.dir / 'faults'
+        self.faults.mkdir(mode=0o777)
+        self.faults.chmod(0o777)
+        if shim:
+            self.env.update(LD_PRELOAD=str(shim), FAULTS=str(self.faults))
+            if SANITIZED:
+                self.env['ASAN_OPTIONS'] = os.environ.get('ASAN_OPTIONS', '') + ':verify_asan_link_order=0'
+
+    def close(self, place):
+        (self.faults / '.door').write_text(f'0 {self.dir}/{place}\n')
+        (self.faults / '.door').rename(self.faults / 'door')
+
+    def open(self):
+        (self.faults / 'door').unlink()
+
+    def workers(self):
+        return [int(pid) for pid in pathlib.Path(f'/proc/{self.process.pid}/task/{self.process.pid}/children')
+                .read_text().split()]
+
+    def asked(self, address):
+        """The whole extended answer's (result, reason)."""
+        with self.send(question(address)) as s:
+            s.settimeout(10)
+            return parse(s.recv(4096))
+
+
+def question(address, nonce=None):
+    return address + b'\0' + MAGIC + (nonce or random.randbytes(16))
+
+
+def parse(answer):
+    at = answer.index(b'\0', 1)
+    assert answer[at + 1:at + 9] == MAGIC
+    return answer[0] & 15, struct.unpack('>H', answer[at + 25:at + 27])[0]
+
+
+def worst_ms(host, count, each=lambda: None):
+    """Asks so often for what enters no home and what enters joe's: the longest wait."""
+    worst = 0
+    healthy = [b'x@elsewhere.example', b'joe-list@example.org', b'joe-none@example.org', b'joe@example.org']
+    for n in range(count):
+        each()
+        begin = time.monotonic()
+        with host.send(healthy[n % 4] + b'\0') as s:
+            assert select.select([s], [], [], 5)[0], f'{healthy[n % 4]} is not answered'
+        worst = max(worst, (time.monotonic() - begin) * 1000)
+    return worst
+
+
+@needs_root
+def test_a_home_that_hangs_does_not_keep_the_others_waiting(shim):
+    """10,000 questions for it among others: these are all answered within 100 ms (or
+    what they take at worst on this machine when nothing hangs)."""
+    with Crew(shim) as host, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as many:
+        many.connect(('127.0.0.1', host.port))
+        many.setblocking(False)
+        calm = worst_ms(host, 1000)
+        host.close('far/0')
+        answers = []
+
+        def hear(seconds):
+            while select.select([many], [], [], seconds)[0]:
+                answers.append(parse(many.recv(4096)))
+
+        def ten_more():
+            for _ in range(10):
+                many.send(question(b'far0-x@example.org'))
+            hear(0)
+
+        worst = worst_ms(host, 1000, ten_more)
+        host.logged(f'a look at {host.dir}/far/0 did not come back')
+        hear(2)
+        assert set(answers) == {(2, HANGS)}
+        assert len(answers) > 9000, f'{len(answers)} of 10,000 were answered'
+        host.open()
+        host.logged('far/0 answers again')
+        assert host.asked(b'far0-x@example.org') == (0, 5)
+        assert worst < max(100, 2 * calm), f'{worst:.0f} ms; when nothing hung {calm:.0f} ms'
+
+
+@needs_root
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_stopped_worker_is_replaced_at_once(workers):
+    with Crew(workers=workers) as host:
+        for _ in range(3):
+            before = host.workers()
+            os.kill(random.choice(before), signal.SIGSTOP)
+            assert worst_ms(host, 200) < 1000
+            until('another worker is there', lambda: set(host.workers()) != set(before) and
+                  len(host.workers()) == workers)
+        assert 'a worker was stopped by a signal: another one takes its place' in host.text()
+
+
+@needs_root
+def test_a_killed_worker_is_replaced_and_its_question_answered(shim):
+    with Crew(shim, workers=1) as host:
+        host.close('far/1')
+        with host.send(question(b'far1-x@example.org')) as s:
+            inside = until('somebody stands at the door', lambda: list(host.faults.glob('in.*')))
+            host.open()  # for the next one; the first hears of it when it looks again
+            os.kill(int(inside[0].name[3:]), signal.SIGKILL)
+            assert select.select([s], [], [], 10)[0]
+            assert parse(s.recv(4096)) == (0, 5)
+        assert host.asked(b'joe@example.org') == (0, 4)
+
+
+@needs_root
+def test_many_places_that_hang_cost_at_most_eight_workers(shim):
+    with Crew(shim) as host:
+        host.close('far/')
+        for n in range(HOMES):
+            assert host.asked(b'far%d-x@example.org' % n) == (2, HANGS)
+        assert worst_ms(host, 20) < 5000
+        host.open()
+        until('all are answered again', lambda: all(host.asked(b'far%d-x@example.org' % n)[0] == 0
+                                                    for n in range(HOMES)))
+        assert host.asked(b'joe-none@example.org')[0] == 1
+
+
+@needs_root
+def test_what_hangs_is_not_answered_to_a_plain_question_and_its_policy_counts(shim):
+    with Crew(shim) as host:
+        host.close('far/2')
+        assert host.asked(b'far2-x@example.org') == (2, HANGS)
+        answer, line = host.ask(b'far2-y@example.org')
+        assert answer is None and 'not answered for far2. home-hangs' in line
+
+
+@needs_root
+def test_rights_that_are_kept():
+    """Capabilities: setuid and setgid, for the parent and each worker; nothing can be gained."""
+    with Crew() as host:
+        for pid in [host.process.pid, *host.workers()]:
+            status = dict(re.findall(r'^(\w+):\t(.*)$', pathlib.Path(f'/proc/{pid}/status').read_text(), re.M))
+            assert int(status['CapPrm'], 16) == int(status['CapEff'], 16) == 1 << 6 | 1 << 7
+            assert int(status['CapBnd'], 16) & ~(1 << 6 | 1 << 7) == 0
+            assert int(status['CapInh'], 16) == int(status['CapAmb'], 16) == 0
+            assert status['NoNewPrivs'] == '1'
+            limits = pathlib.Path(f'/proc/{pid}/limits').read_text()
+            assert re.search(r'Max core file size +0 +0', limits)
+            files = re.search(r'Max open files +(\d+) +(\d+)', limits)
+            assert int(files[1]) == int(files[2]) <= 2048
+            if not SANITIZED:
+                assert re.search(r'Max address space +\d+ +\d+', limits)
+
+
+@needs_root
+def test_workers_end_with_their_parent():
+    with Crew() as host:
+        workers = host.workers()
+        host.process.kill()
+        host.process.wait()
+        until('the workers have ended', lambda: not any(os.path.exists(f'/proc/{pid}/exe') and
+              pathlib.Path(f'/proc/{pid}/stat').read_text().split()[2] != 'Z' for pid in workers))
+        host.start()
+        assert host.asked(b'joe@example.org') == (0, 4)
+
+
+@needs_root
+def test_sigterm_does_not_wait_for_a_home_that_hangs(shim):
+    with Crew(shim) as host:
+        host.close('far/3')
+        with host.send(question(b'far3-x@example.org')):
+            until('somebody stands at the door', lambda: list(host.faults.glob('in.*')))
+            begin = time.monotonic()
+            assert host.stop() == 0
+            assert time.monotonic() - begin < 10
+
+
+def test_workers_is_a_number():
+    for wrong in ('0', '17', 'two', '-1', '2 '):
+        run = subprocess.run([BUILD / 'qmail-verify'], env={'QMAILDIR': '/', 'WORKERS': wrong}, capture_output=True,
+                             text=True, timeout=20)
+        assert run.returncode == 100 and f'WORKERS={wrong}: set it to a number from 1 to 16' in run.stderr

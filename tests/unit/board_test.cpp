@@ -1,0 +1,126 @@
+// board_test.cpp - what processes see of each other, and the way between them.
+
+#include "daemon/board.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <memory>
+
+#include "daemon/relay.h"
+
+namespace {
+struct unmap {
+  void operator()(board *b) const { munmap(b, sizeof *b); }
+};
+std::unique_ptr<board, unmap> fresh() { return std::unique_ptr<board, unmap>(board_new()); }
+}  // namespace
+
+TEST(board, a_place_holds_what_is_below_it) {
+  EXPECT_TRUE(board_below("/home/joe", "/home/joe"));
+  EXPECT_TRUE(board_below("/home/joe", "/home"));
+  EXPECT_FALSE(board_below("/home/joey", "/home/joe"));
+  EXPECT_FALSE(board_below("/home", "/home/joe"));
+  EXPECT_TRUE(board_below("passwd", "passwd"));
+}
+
+TEST(board, places_hang_until_they_are_removed) {
+  const auto b = fresh();
+  ASSERT_TRUE(b);
+  EXPECT_FALSE(board_hangs(*b, "/home/joe"));
+  EXPECT_TRUE(board_hangs_add(*b, "/home"));
+  EXPECT_TRUE(board_hangs_add(*b, "/nfs"));
+  EXPECT_TRUE(board_hangs(*b, "/home/joe"));
+  EXPECT_TRUE(board_hangs(*b, "/nfs"));
+  board_hangs_remove(*b, "/home");
+  EXPECT_FALSE(board_hangs(*b, "/home/joe"));
+  EXPECT_TRUE(board_hangs(*b, "/nfs/x"));
+  board_hangs_remove(*b, "/never");
+  EXPECT_EQ(b->hanging_count.load(), 1u);
+}
+
+TEST(board, there_is_room_for_so_many_places) {
+  const auto b = fresh();
+  ASSERT_TRUE(b);
+  for (unsigned i = 0; i < BOARD_HANGING_MAX; ++i) EXPECT_TRUE(board_hangs_add(*b, "/" + std::to_string(i)));
+  EXPECT_FALSE(board_hangs_add(*b, "/more"));
+  EXPECT_FALSE(board_hangs_add(*b, "/" + std::string(BOARD_PATH_MAX, 'x')));
+}
+
+TEST(board, a_look_that_is_being_written_is_not_read) {
+  const auto b = fresh();
+  ASSERT_TRUE(b);
+  board_seat &seat = b->seat[0];
+  board_look look;
+  strcpy(seat.look.path, "/home/joe");
+  EXPECT_TRUE(board_look_of(seat, look));
+  EXPECT_STREQ(look.path, "/home/joe");
+  seat.looks.fetch_add(1);
+  EXPECT_FALSE(board_look_of(seat, look));
+}
+
+TEST(board, children_share_it) {
+  const auto b = fresh();
+  ASSERT_TRUE(b);
+  const pid_t pid = fork();
+  if (pid == 0) {
+    b->seat[3].looking_ms.store(17);
+    _exit(0);
+  }
+  ASSERT_EQ(waitpid(pid, nullptr, 0), pid);
+  EXPECT_EQ(b->seat[3].looking_ms.load(), 17);
+}
+
+TEST(relay, a_question_comes_whole_with_who_asked) {
+  relay way;
+  ASSERT_TRUE(way.open());
+  board_question sent;
+  sent.ticket = 1234567890123ull;
+  sent.asker.socket = 2;
+  const std::string datagram("joe@example.org\0more", 20);
+  ASSERT_TRUE(way.ask(sent, datagram.data(), datagram.size()));
+  board_question got;
+  std::vector<char> bytes(QV_QUESTION_MAX);
+  size_t len = 0;
+  ASSERT_TRUE(way.take(got, bytes.data(), len));
+  EXPECT_EQ(got.ticket, sent.ticket);
+  EXPECT_EQ(got.asker.socket, 2u);
+  EXPECT_EQ(std::string(bytes.data(), len), datagram);
+  EXPECT_FALSE(way.take(got, bytes.data(), len)) << "there is one only";
+}
+
+TEST(relay, the_largest_question_and_an_empty_one_pass) {
+  relay way;
+  ASSERT_TRUE(way.open());
+  const std::string large(QV_QUESTION_MAX, 'x');
+  EXPECT_TRUE(way.ask({}, large.data(), large.size()));
+  EXPECT_FALSE(way.ask({}, large.data(), large.size() + 1));
+  EXPECT_TRUE(way.ask({}, "", 0));
+  board_question got;
+  std::vector<char> bytes(QV_QUESTION_MAX);
+  size_t len = 0;
+  ASSERT_TRUE(way.take(got, bytes.data(), len));
+  EXPECT_EQ(len, large.size());
+  ASSERT_TRUE(way.take(got, bytes.data(), len));
+  EXPECT_EQ(len, 0u);
+}
+
+TEST(relay, answers_come_back_and_nobody_waits_for_room) {
+  relay way;
+  ASSERT_TRUE(way.open());
+  EXPECT_TRUE(way.tell({relay_kind::answer, 7, QV_INVALID}, "abc", 3));
+  relay_message message;
+  const char *bytes = nullptr;
+  size_t len = 0;
+  ASSERT_TRUE(way.hear(message, bytes, len));
+  EXPECT_EQ(message.ticket, 7u);
+  EXPECT_EQ(message.verdict, QV_INVALID);
+  EXPECT_EQ(std::string(bytes, len), "abc");
+  EXPECT_FALSE(way.hear(message, bytes, len));
+  int sent = 0;
+  while (sent < 1000000 && way.tell({relay_kind::advice, 0, QV_VALID}, "abc", 3)) ++sent;
+  EXPECT_LT(sent, 1000000) << "a full way says so";
+}
