@@ -112,6 +112,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   require(j.verdict() != QV_TEMPORARY || j.error != 0);
   const bool looked = !host.site.log.empty() || !host.site.asked.empty();
   if (j.verdict() == QV_REMOTE || j.reason == QV_REASON_TOO_LONG || j.reason == QV_REASON_POLICY_OFF) require(!looked);
+  if (address.size() <= QV_ADDRESS_MAX)
+    require((j.verdict() == QV_REMOTE) == (route_find(host.tables, address).kind != route::Kind::local));
   require((j.reason == QV_REASON_TOO_LONG) == (address.size() > QV_ADDRESS_MAX));
   for (const std::string &look : host.site.log) is_a_look_of_the_owner(look, programs);
 
