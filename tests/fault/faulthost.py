@@ -284,7 +284,7 @@ class FaultHost(Mailhost):
 
     def family(self):
         """The daemon's processes, the first one first."""
-        found, new = [], [self.verify.pid()]
+        found, new = [], [until('the daemon is up', self.verify.pid)]
         while new:
             found += new
             new = [child for pid in new for child in children(pid)]
