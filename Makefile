@@ -163,8 +163,8 @@ check:
 
 soak:
 	sh tests/packages check
-	$(MAKE) programs unit fuzz-targets
-	SOAK=1 /usr/bin/python3 tests/run.py --build $(B) --only fault $(CHECK)
+	$(MAKE) programs
+	SOAK=1 /usr/bin/python3 tests/run.py --build $(B) --only fault -v $(CHECK)
 
 demo:
 	sh tests/packages demo
