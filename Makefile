@@ -54,11 +54,14 @@ AR = ar
 WERROR ?=
 WARN = -Wall -Wextra -Wconversion -Wshadow $(if $(WERROR),-Werror)
 OPT = -O2 -g
+# the last two where this compiler has them, for this machine
+has_flag = $(shell $(CC) -Werror $(1) -x c -c -o /dev/null /dev/null 2>/dev/null && echo $(1))
 HARDEN = -fstack-protector-strong -D_FORTIFY_SOURCE=2 -fPIE
+HARDEN_MORE := $(call has_flag,-fstack-clash-protection) $(call has_flag,-fcf-protection)
 SANITIZE =
 ifeq ($(SANITIZE),)
 VARIANT = plain
-MODE = $(HARDEN)
+MODE = $(HARDEN) $(HARDEN_MORE)
 # libstdc++ refers weakly to a transactional memory runtime that nobody has: settled
 # at link time, so that nothing but libc is left to be found at run time
 NO_TM = -Wl,-z,nodynamic-undefined-weak,--defsym=_ZGTtdlPv=0,--defsym=_ZGTtnam=0

@@ -198,24 +198,63 @@ static const char *qmail_directory(void) {
   return NULL;
 }
 
+/* A number in this base, of at most max, and nothing else. 0, or -1. */
+static int number(const char *text, int base, unsigned long max, unsigned long *n) {
+  char *end;
+  if (*text < '0' || *text > '9') return -1;
+  errno = 0;
+  *n = strtoul(text, &end, base);
+  return errno || *end || *n > max ? -1 : 0;
+}
+
+static int wrong(const char *variable, const char *text, const char *what_to_do) {
+  struct log_line line;
+  say_begin(&line);
+  log_puts(&line, variable);
+  log_putsafe(&line, text, strlen(text));
+  log_puts(&line, ": ");
+  log_puts(&line, what_to_do);
+  say_end(&line);
+  return -1;
+}
+
 /* How many processes judge: WORKERS, else one for each processor, but two at least,
    so that one of them may wait, and not more than 8. 0 after a word to the log. */
 static unsigned workers_wanted(void) {
   const char *text = getenv("WORKERS");
-  long processors = sysconf(_SC_NPROCESSORS_ONLN), n;
-  char *end;
+  long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  unsigned long n;
   if (!text || !*text) return processors < 2 ? 2 : processors > 8 ? 8 : (unsigned)processors;
-  errno = 0;
-  n = strtol(text, &end, 10);
-  if (!errno && !*end && n >= 1 && n <= CREW_WORKERS_MAX) return (unsigned)n;
-  say("WORKERS=", text, ": set it to a number from 1 to 16, or leave it unset");
+  if (number(text, 10, CREW_WORKERS_MAX, &n) == 0 && n >= 1) return (unsigned)n;
+  wrong("WORKERS=", text, "set it to a number from 1 to 16, or leave it unset");
   return 0;
 }
 
-/* The group of UNIX sockets: that of qmaild, so that qmail-smtpd may ask. */
-static gid_t socket_group(void) {
+/* The group of UNIX sockets: SOCKETGROUP, else that of qmaild, so that qmail-smtpd may
+   ask. 0, or -1 after a word to the log. */
+static int socket_group(gid_t *group) {
+  const char *text = getenv("SOCKETGROUP");
+  unsigned long n;
+  if (text && *text) {
+    const struct group *gr = getgrnam(text);
+    if (!gr && number(text, 10, (gid_t)-2, &n) == -1)
+      return wrong("SOCKETGROUP=", text, "there is no such group; set it to a group's name or number");
+    *group = gr ? gr->gr_gid : (gid_t)n;
+    return 0;
+  }
   const struct passwd *qmaild = getpwnam(CONF_QMAILD);
-  return qmaild ? qmaild->pw_gid : (gid_t)-1;
+  *group = qmaild ? qmaild->pw_gid : (gid_t)-1;
+  return 0;
+}
+
+/* Their mode: SOCKETMODE, else 0660. */
+static int socket_mode(mode_t *mode) {
+  const char *text = getenv("SOCKETMODE");
+  unsigned long n = 0660;
+  if (text && *text && number(text, 8, 0777, &n) == -1)
+    return wrong("SOCKETMODE=", text, "set it to a mode in octal digits, 0660 for instance");
+  *mode = (mode_t)n;
+  return 0;
 }
 
 static void announce_endpoint(const char *endpoint, const char *dir) {
@@ -260,13 +299,16 @@ int main(int argc, char **argv) {
   struct start start;
   struct address *host;
   unsigned workers;
+  gid_t group = (gid_t)-1;
+  mode_t mode = 0;
   int code;
 
   if (argc == 2 && strcmp(argv[1], "-V") == 0) return print_settings(), 0;
   if (argc != 1) return usage();
   if (!(start.dir = qmail_directory()) || !(workers = workers_wanted())) return EXIT_USAGE;
   if (chdir(start.dir) == -1) return say_errno("cannot enter the qmail directory ", start.dir), EXIT_TROUBLE;
-  if (!(start.crew = crew_open(listen ? listen : "", socket_group(), &code))) return code;
+  if (socket_group(&group) == -1 || socket_mode(&mode) == -1) return EXIT_USAGE;
+  if (!(start.crew = crew_open(listen ? listen : "", group, mode, &code))) return code;
   if (rights_drop(&what) == -1) return say_errno("cannot give up rights: ", what), EXIT_TROUBLE;
   config.qmail = start.dir;
   config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");

@@ -12,7 +12,7 @@ bool watch::start(long long now_ms) {
 bool watch::hangup(long long now_ms) {
   seen_ = host_.control_stamp(name_);
   seen_ms_ = now_ms;
-  const bool changed = read();
+  const bool changed = read(true);
   settled_ = false;
   return changed;
 }
@@ -24,13 +24,15 @@ bool watch::tick(long long now_ms) {
     seen_ms_ = now_ms;
     settled_ = false;
   }
-  return !settled_ && now_ms - seen_ms_ >= STAND_MS && read();
+  return !settled_ && now_ms - seen_ms_ >= STAND_MS && read(false);
 }
 
-// Settled only where the file did not change while it was read, and could be.
-bool watch::read() {
+// Settled only where the file did not change while it was read, and could be. One
+// that is just being written is left to its writer, unless somebody wants it now.
+bool watch::read(bool now) {
   control_text fresh = host_.control(name_);
   settled_ = fresh.look != Look::failed && host_.control_stamp(name_) == seen_;
+  if (!now && !(host_.control_stamp(name_) == seen_)) return false;
   if (fresh.look == file_.look && fresh.error == file_.error && fresh.text == file_.text) return false;
   file_ = std::move(fresh);
   return true;

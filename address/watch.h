@@ -27,7 +27,7 @@ class watch {
   const control_text &file() const { return file_; }
 
  private:
-  bool read();
+  bool read(bool now);
 
   site &host_;
   const char *name_;

@@ -120,6 +120,7 @@ struct crew {
   watch clients_file{files, "verifyclients"};
   watch limits_file{files, "verifylimits"};
   clients_table clients;
+  bool clients_read = false;  // control/verifyclients has been read, or was not there
   limits limit{say_string};
   std::set<std::string> said;
   std::map<std::string, long long> strangers;
@@ -166,6 +167,7 @@ struct crew {
   void hold(long long now);
   void let_go(long long now);
   void hangup(long long now);
+  void take_clients(std::vector<std::string> &complaints, bool hungup);
   void own_files(bool hungup, long long now);
   void advice(relay_kind kind, const std::string &sentence, long long now);
   // all
@@ -181,6 +183,7 @@ struct crew {
 // A child that becomes a worker. What belongs to the parent alone is closed in it.
 void crew::work(unsigned i) {
   local.reset();
+  sockets.close_local();
   life_parent.reset();
   const worker_site site{*all, sockets, clients, host, *calls, way, alarm.get(), life_worker.get()};
   _exit(worker_run(site, i, unblocked));
@@ -413,6 +416,7 @@ void crew::probe(hanging_place &place, long long now) {
   const pid_t pid = fork();
   if (pid == 0) {
     local.reset();
+    sockets.close_local();
     struct sigaction act {};
     act.sa_handler = SIG_DFL;
     for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaction(sig, &act, nullptr);
@@ -482,25 +486,39 @@ void crew::advice(relay_kind kind, const std::string &sentence, long long now) {
   say_string(sentence);
 }
 
+// One that cannot be read changes nothing; until one has been read nobody from beyond
+// this host may ask.
+void crew::take_clients(std::vector<std::string> &complaints, bool hungup) {
+  const control_text &text = clients_file.file();
+  if (text.look == Look::failed) {
+    if (!clients_read) clients = clients_table::nobody();
+    complaints.push_back(std::string("control/verifyclients cannot be read: ") + strerror(text.error) +
+                         (clients_read ? "; what was read before counts"
+                                       : "; until it can, nobody beyond this host is answered"));
+    return;
+  }
+  clients_read = true;
+  if (text.look == Look::found) {
+    clients = clients_table(text.text, complaints);
+    if (!hungup) say_held("control/verifyclients has changed: taken over");
+  } else {
+    clients = clients_table();
+    if (!hungup) say_held("control/verifyclients is gone: whoever can reach this host's addresses may ask");
+  }
+}
+
 // control/verifyclients and control/verifylimits.
 void crew::own_files(bool hungup, long long now) {
   std::vector<std::string> complaints;
   const auto changed = [&](watch &file) { return hungup ? (file.hangup(now), true) : file.tick(now); };
   if (changed(clients_file)) {
-    const control_text &text = clients_file.file();
-    if (text.look == Look::absent) clients = clients_table();
-    if (text.look == Look::found) clients = clients_table(text.text, complaints);
-    if (text.look == Look::failed) {
-      if (!clients.known()) clients = clients_table::nobody();
-      complaints.push_back(std::string("control/verifyclients cannot be read: ") + strerror(text.error) +
-                           "; what was read before counts");
-    }
-    if (!hungup) say_held("control/verifyclients has changed: taken over");
+    take_clients(complaints, hungup);
     stale = true;
   }
   if (changed(limits_file)) {
     const control_text &text = limits_file.file();
-    if (!hungup) say_held("control/verifylimits has changed: taken over");
+    if (!hungup && text.look == Look::found) say_held("control/verifylimits has changed: taken over");
+    if (!hungup && text.look == Look::absent) say_held("control/verifylimits is gone: nobody is limited");
     if (text.look != Look::failed)
       limit.set(text.look == Look::found ? limits_settings(text.text, complaints) : limits_settings());
     else
@@ -662,12 +680,12 @@ void crew_note(void *, const char *sentence) {
   if (!worker_note(sentence)) say_held(sentence);
 }
 
-struct crew *crew_open(const char *listen, gid_t group, int *code) {
+struct crew *crew_open(const char *listen, gid_t group, mode_t mode, int *code) {
   *code = 111;
   try {
     auto c = std::make_unique<crew>();
     listen_trouble trouble;
-    if (!c->sockets.open(listen, group, trouble)) {
+    if (!c->sockets.open(listen, {group, mode}, trouble)) {
       say(trouble.sentence.c_str(), "", "");
       *code = trouble.code;
       return nullptr;

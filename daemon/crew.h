@@ -49,9 +49,9 @@ struct crew_calls {
   size_t (*temporary)(const char *datagram, size_t len, enum qv_reason reason, const char *about, char *reply);
 };
 
-/* Opens what LISTEN names; group: of UNIX sockets. NULL after a word to the log, and
-   *code is what to exit with. */
-struct crew *crew_open(const char *listen, gid_t group, int *code);
+/* Opens what LISTEN names; group (-1: this process's own) and mode: of UNIX sockets.
+   NULL after a word to the log, and *code is what to exit with. */
+struct crew *crew_open(const char *listen, gid_t group, mode_t mode, int *code);
 
 /* The i-th endpoint that is listened on, as text; NULL: there are no more. Lives as
    long as the crew. *loopback: only this host can reach it. */

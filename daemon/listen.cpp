@@ -34,7 +34,6 @@
 namespace {
 
 constexpr int BACKLOG = 1024, RECEIVE_BUFFER = 4 << 20;
-constexpr mode_t MODE = 0660;
 enum { EXIT_USAGE = 100, EXIT_TROUBLE = 111 };
 
 // ---- sentences
@@ -227,23 +226,24 @@ int bind_unreachable(int fd, const udp_endpoint &ep) {
 }
 
 // fchmod(2) does not take an O_PATH descriptor; its name below /proc is the way.
-int set_mode(int fd, const std::string &path) {
-  if (chmod(("/proc/self/fd/" + std::to_string(fd)).c_str(), MODE) == 0) return 0;
+int set_mode(int fd, const std::string &path, mode_t mode) {
+  if (chmod(("/proc/self/fd/" + std::to_string(fd)).c_str(), mode) == 0) return 0;
   if (errno != ENOENT) return errno;
-  return chmod(path.c_str(), MODE) == -1 ? errno : 0;  // no /proc
+  return chmod(path.c_str(), mode) == -1 ? errno : 0;  // no /proc
 }
 
 // Gives the path that was just bound to its group. 0, or errno; ESTALE where something
 // else stands there.
-int hand_over(listen_local &local, gid_t group) {
+int hand_over(listen_local &local, const listen_owner &owner) {
   const unique_fd made(open(local.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
   struct stat st;
   if (!made || fstat(made.get(), &st) == -1) return errno;
   if (!S_ISSOCK(st.st_mode) || (st.st_mode & 07777) || st.st_uid != geteuid() || st.st_nlink != 1) return ESTALE;
   local.dev = st.st_dev;
   local.ino = st.st_ino;
-  if (group != static_cast<gid_t>(-1) && fchownat(made.get(), "", geteuid(), group, AT_EMPTY_PATH) == -1) return errno;
-  return set_mode(made.get(), local.path);
+  const bool own = owner.group == static_cast<gid_t>(-1);
+  if (!own && fchownat(made.get(), "", geteuid(), owner.group, AT_EMPTY_PATH) == -1) return errno;
+  return set_mode(made.get(), local.path, owner.mode);
 }
 
 bool still_ours(const listen_local &local) {
@@ -257,8 +257,8 @@ void unlink_ours(const listen_local &local) {
 
 }  // namespace
 
-bool listen_sockets::open(std::string_view text, gid_t group, listen_trouble &trouble) {
-  if (open_all(text, group, trouble)) return true;
+bool listen_sockets::open(std::string_view text, const listen_owner &owner, listen_trouble &trouble) {
+  if (open_all(text, owner, trouble)) return true;
   unlink_paths();
   local_.clear();
   udp_.clear();
@@ -266,14 +266,14 @@ bool listen_sockets::open(std::string_view text, gid_t group, listen_trouble &tr
   return false;
 }
 
-bool listen_sockets::open_all(std::string_view text, gid_t group, listen_trouble &trouble) {
+bool listen_sockets::open_all(std::string_view text, const listen_owner &owner, listen_trouble &trouble) {
   std::vector<udp_endpoint> all;
   if (!read_all(text, all, trouble)) return false;
-  return std::all_of(all.begin(), all.end(), [&](const udp_endpoint &ep) { return open_one(ep, group, trouble); });
+  return std::all_of(all.begin(), all.end(), [&](const udp_endpoint &ep) { return open_one(ep, owner, trouble); });
 }
 
-bool listen_sockets::open_one(const udp_endpoint &ep, gid_t group, listen_trouble &trouble) {
-  return is_path(ep) ? open_local(ep, group, trouble) : open_udp(ep, trouble);
+bool listen_sockets::open_one(const udp_endpoint &ep, const listen_owner &owner, listen_trouble &trouble) {
+  return is_path(ep) ? open_local(ep, owner, trouble) : open_udp(ep, trouble);
 }
 
 bool listen_sockets::open_udp(const udp_endpoint &ep, listen_trouble &trouble) {
@@ -284,7 +284,7 @@ bool listen_sockets::open_udp(const udp_endpoint &ep, listen_trouble &trouble) {
   return true;
 }
 
-bool listen_sockets::open_local(const udp_endpoint &ep, gid_t group, listen_trouble &trouble) {
+bool listen_sockets::open_local(const udp_endpoint &ep, const listen_owner &owner, listen_trouble &trouble) {
   char path[UDP_TEXT_MAX];
   udp_format(&ep, path);
   listen_local local{unique_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), path};
@@ -292,7 +292,7 @@ bool listen_sockets::open_local(const udp_endpoint &ep, gid_t group, listen_trou
   if (!make_way(ep, path, trouble)) return false;
   if (const int error = bind_unreachable(local.fd.get(), ep)) return failed(trouble, ep, error);
 
-  const int error = hand_over(local, group);
+  const int error = hand_over(local, owner);
   local_.push_back(std::move(local));  // from here on unlink_paths knows it
   const listen_local &kept = local_.back();
   if (error == ESTALE) return refused(trouble, ep, "another program has put something else there; name a path in a "

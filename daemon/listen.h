@@ -50,13 +50,18 @@ struct listen_trouble {
 
 // Sentences are without a full stop, and may be written to a log as they are: what
 // LISTEN says stands in them as log_putsafe has it.
+// Whom UNIX sockets belong to, besides this process's user.
+struct listen_owner {
+  listen_owner(gid_t g, mode_t m = 0660) : group(g), mode(m) {}
+  gid_t group;  // -1: this process's own
+  mode_t mode;
+};
+
 class listen_sockets {
  public:
-  // Opens what LISTEN names ("" or blank: QV_DEFAULT_IP and QV_DEFAULT_PORT). group: of
-  // the UNIX sockets (that of qmaild), -1: this process's own. False: trouble tells,
-  // nothing stays open and no path behind. To be called once, by the only thread: the
-  // umask is set for a moment.
-  bool open(std::string_view text, gid_t group, listen_trouble &trouble);
+  // Opens what LISTEN names ("" or blank: QV_DEFAULT_IP and QV_DEFAULT_PORT). False: trouble
+  // tells, nothing stays open.
+  bool open(std::string_view text, const listen_owner &owner, listen_trouble &trouble);
 
   // What the operator ought to hear about what was opened all the same: a directory
   // in which others can put something else in a UNIX socket's place.
@@ -78,10 +83,10 @@ class listen_sockets {
   void unlink_paths();
 
  private:
-  bool open_all(std::string_view text, gid_t group, listen_trouble &trouble);
-  bool open_one(const udp_endpoint &ep, gid_t group, listen_trouble &trouble);
+  bool open_all(std::string_view text, const listen_owner &owner, listen_trouble &trouble);
+  bool open_one(const udp_endpoint &ep, const listen_owner &owner, listen_trouble &trouble);
   bool open_udp(const udp_endpoint &ep, listen_trouble &trouble);
-  bool open_local(const udp_endpoint &ep, gid_t group, listen_trouble &trouble);
+  bool open_local(const udp_endpoint &ep, const listen_owner &owner, listen_trouble &trouble);
 
   std::vector<listen_udp> udp_;
   std::vector<listen_local> local_;

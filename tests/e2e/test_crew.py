@@ -223,8 +223,24 @@ def test_sigterm_does_not_wait_for_a_home_that_hangs(shim):
             assert time.monotonic() - begin < 10
 
 
+@needs_root
+def test_group_and_mode_of_the_socket():
+    with Crew() as host:
+        host.stop()
+        path = host.dir / 'socket'
+        host.env.update(LISTEN=str(path), SOCKETGROUP='7100', SOCKETMODE='0600')
+        host.start()
+        status = path.stat()
+        assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (0, 7100, 0o600)
+    for variable, wrong in (('SOCKETGROUP', 'no-such-group'), ('SOCKETGROUP', '-1'), ('SOCKETMODE', '999'),
+                            ('SOCKETMODE', '01777')):
+        run = subprocess.run([BUILD / 'qmail-verify'], env={'QMAILDIR': '/', variable: wrong}, capture_output=True,
+                             text=True, timeout=20)
+        assert run.returncode == 100 and f'{variable}={wrong}: ' in run.stderr
+
+
 def test_workers_is_a_number():
-    for wrong in ('0', '17', 'two', '-1', '2 '):
+    for wrong in ('0', '17', 'two', '-1', '2x', '99999999999999999999'):
         run = subprocess.run([BUILD / 'qmail-verify'], env={'QMAILDIR': '/', 'WORKERS': wrong}, capture_output=True,
                              text=True, timeout=20)
         assert run.returncode == 100 and f'WORKERS={wrong}: set it to a number from 1 to 16' in run.stderr

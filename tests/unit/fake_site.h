@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -64,6 +65,7 @@ class fake_site final : public site {
     users[name] = {name, uid, uid, home};
     owners[home] = uid;
   }
+  std::function<void()> when_read;  // called when a control file has been read
   void set_control(const std::string &name, const std::string &text) {
     controls[name] = {text, S_IFREG | 0644, 0, false};
     stamps_[name] = ++stamp;
@@ -80,6 +82,7 @@ class fake_site final : public site {
     out.error = it->second.error;
     out.look = out.error ? Look::failed : Look::found;
     out.text = it->second.content;
+    if (const auto then = when_read) then();
     return out;
   }
   site_stamp control_stamp(const char *name) override {

@@ -119,3 +119,20 @@ TEST_F(Watch, AChangeRightBehindAHangupIsNotMissed) {
   host.controls["verifypolicy"] = {"c"};
   expect_read(tick(), "c");
 }
+
+// Its stamp changes between the look at it and the end of reading it.
+TEST_F(Watch, AFileThatIsBeingWrittenWhileItIsReadIsLeftToItsWriter) {
+  host.set_control("verifypolicy", "a");
+  file.start(now);
+  tick();
+  host.set_control("verifypolicy", "half");
+  EXPECT_FALSE(tick());
+  host.when_read = [&] {
+    host.when_read = nullptr;
+    host.set_control("verifypolicy", "whole");
+  };
+  EXPECT_FALSE(tick());
+  EXPECT_EQ(file.file().text, "a");
+  EXPECT_FALSE(tick(500));
+  expect_read(tick(1000), "whole");
+}
