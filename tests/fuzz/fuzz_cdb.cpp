@@ -71,7 +71,9 @@ class reader {
     for (char c : key) h = ((h << 5) + h) ^ static_cast<unsigned char>(c);
     return h;
   }
-  bool whole(uint64_t pos, uint64_t len) const { return len == 0 || (pos <= file_.size() && file_.size() - pos >= len); }
+  bool whole(uint64_t pos, uint64_t len) const {
+    return len == 0 || (pos <= file_.size() && file_.size() - pos >= len);
+  }
   std::optional<uint32_t> number(uint64_t pos) const {
     if (!whole(pos, 4)) return std::nullopt;
     uint32_t n = 0;

@@ -6,13 +6,12 @@
 // The whole input is a file. It is also a story: steps that end with 0xff, each a
 // byte that says what happens (see step) and a text; the first step is an address.
 
-#include <fcntl.h>
-#include <sys/mman.h>
-
-#include <array>
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>

@@ -33,7 +33,8 @@ limits_settings read(std::string_view text) {
   std::vector<std::string> complaints;
   limits_settings settings(text, complaints);
   require(complaints.size() <= 101);
-  for (const std::string &sentence : complaints) require(one_line(sentence) && sentence.starts_with("control/verifylimits"));
+  for (const std::string &sentence : complaints)
+    require(one_line(sentence) && sentence.starts_with("control/verifylimits"));
   require(settings.badperminute <= LIMITS_BAD_MAX && settings.badperhour <= LIMITS_BAD_MAX);
   require(settings.on() == (settings.badperminute + settings.badperhour > 0));
   return settings;

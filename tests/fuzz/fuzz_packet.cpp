@@ -41,7 +41,8 @@ std::string_view nonce(const packet_answer &a) { return text(a.nonce, QV_NONCE_S
 // ---- questions
 
 void is_well_formed(const bytes &datagram, const packet_question &q) {
-  require(within(datagram, q.address, q.address_len) && text(q.address, q.address_len).find('\0') == std::string_view::npos);
+  require(within(datagram, q.address, q.address_len));
+  require(text(q.address, q.address_len).find('\0') == std::string_view::npos);
   require(q.address_len == datagram.size() || datagram[q.address_len] == 0);
   require(q.extended ? within(datagram, q.nonce, QV_NONCE_SIZE) : !q.nonce && !q.client && !q.sender);
   require(q.client ? (q.client_len == 4 || q.client_len == 16) && within(datagram, q.client, q.client_len)

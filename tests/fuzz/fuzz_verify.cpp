@@ -61,7 +61,8 @@ void told(struct verifyrcpt &v, const char *text) {
   verifyrcpt_client(&v, text);
   require(v.client_len == 0 || v.client_len == 4 || v.client_len == 16);
   udp_endpoint ep{};
-  if (v.client_len == 4 && !std::strchr(text, ':')) require(udp_parse(text, std::strlen(text), "", 1, &ep, nullptr) == 0);
+  if (v.client_len == 4 && !std::strchr(text, ':'))
+    require(udp_parse(text, std::strlen(text), "", 1, &ep, nullptr) == 0);
   if (v.client_len == 16) {
     const std::string endpoint = "[" + std::string(text) + "]:1";
     require(udp_parse(endpoint.data(), endpoint.size(), "", 1, &ep, nullptr) == 0);
