@@ -154,7 +154,7 @@ static int answer(struct crew_hand *hand, struct address *host, const char *data
   address_judge(host, &(struct address_question){q.address, q.address_len, q.sender, q.sender_len}, &a);
   if (crew_later(hand)) return 0;
   if (crew_hangs(hand)) mark_hanging(&a);
-  crew_reply(hand, a.verdict, reply, encode(&q, len, &a, reply));
+  crew_reply(hand, &a, reply, encode(&q, len, &a, reply));
   log_decision(q.address, q.address_len, &a);
   return 1;
 }

@@ -110,7 +110,8 @@ void advise(address &a, const judgement &j) {
   a.note(log_safe(j.domain.substr(0, SHOWN_MAX), '!') + ": " + advice);
 }
 
-const char *policy_change(const control_text &file, Look before) {
+const char *policy_change(const control_text &file, Look before, bool again) {
+  if (again) return "control/verifypolicy can be read again";
   if (file.look == Look::absent) return "control/verifypolicy is gone: no domain has a policy now";
   return before == Look::failed ? "control/verifypolicy can be read again"
                                 : "control/verifypolicy has changed: taken over";
@@ -129,7 +130,7 @@ void take_policy(address &a, bool changed) {
   } else {
     a.policy = policy_table(file.text, complaints);
     a.policy_known = true;
-    if (changed) a.note(policy_change(file, a.policy_look));
+    if (changed) a.note(policy_change(file, a.policy_look, a.policy_file.again()));
   }
   a.policy_look = file.look;
   ++a.policy_version;

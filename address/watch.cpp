@@ -34,6 +34,9 @@ bool watch::read(bool now) {
   settled_ = fresh.look != Look::failed && host_.control_stamp(name_) == seen_;
   if (!now && !(host_.control_stamp(name_) == seen_)) return false;
   if (fresh.look == file_.look && fresh.error == file_.error && fresh.text == file_.text) return false;
+  const bool failed = fresh.look == Look::failed;
+  again_ = file_.look == Look::failed && !failed && fresh.look == good_.look && fresh.text == good_.text;
+  if (!failed) good_ = fresh;
   file_ = std::move(fresh);
   return true;
 }

@@ -25,13 +25,16 @@ class watch {
 
   // What was read last: found, absent, or failed with its error.
   const control_text &file() const { return file_; }
+  // It could not be read, and now it can, and is what it was before.
+  bool again() const { return again_; }
 
  private:
   bool read(bool now);
 
   site &host_;
   const char *name_;
-  control_text file_;
+  control_text file_, good_;  // good_: the last that could be read
+  bool again_ = false;
   site_stamp seen_;
   long long seen_ms_ = 0;
   bool settled_ = false;  // what was seen has been read

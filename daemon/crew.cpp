@@ -32,6 +32,7 @@
 #include "relay.h"
 #include "say.h"
 #include "sockbits.h"
+#include "troubles.h"
 #include "worker.h"
 
 namespace {
@@ -109,6 +110,7 @@ struct crew {
   unsigned generation = 0;
   unsigned long version = 0;  // of the host's rules, as the newest workers know them
   bool trouble = false;       // memory is short
+  bool cannot_fork = false;
   bool stale = false;         // or they lack something else
   long long watched_ms = 0, next_tick_ms = 0, calm_since_ms = 0, next_fork_ms = 0;
 
@@ -122,6 +124,7 @@ struct crew {
   clients_table clients;
   bool clients_read = false;  // control/verifyclients has been read, or was not there
   limits limit{say_string};
+  troubles trouble_seen{say_string};
   std::set<std::string> said;
   std::map<std::string, long long> strangers;
 
@@ -207,10 +210,13 @@ bool crew::hire(long long now) {
     work(i);
   }
   if (pid == -1) {
-    say_errno("cannot fork a worker, tried again every second", "");
+    if (!cannot_fork) say_errno("cannot fork a worker, tried again every second", "");
+    cannot_fork = true;
     next_fork_ms = now + FORK_AGAIN_MS;
     return false;
   }
+  if (cannot_fork) say("workers can be forked again", ".", "");
+  cannot_fork = false;
   s.pid.store(pid);
   return true;
 }
@@ -265,6 +271,14 @@ void crew::hear(long long now) {
   const char *bytes;
   size_t len;
   for (int n = 0; n < 256 && way.hear(message, bytes, len); ++n) {
+    if (message.kind == relay_kind::trouble) {
+      trouble_seen.seen(trouble_of(message.reason, message.error), message.error, now);
+      continue;
+    }
+    if (message.kind == relay_kind::fine) {
+      trouble_seen.disproved(now);
+      continue;
+    }
     if (message.kind != relay_kind::answer) {
       advice(message.kind, std::string(bytes, len), now);
       continue;
@@ -497,14 +511,16 @@ void crew::take_clients(std::vector<std::string> &complaints, bool hungup) {
                                        : "; until it can, nobody beyond this host is answered"));
     return;
   }
+  const bool again = clients_file.again();
   clients_read = true;
   if (text.look == Look::found) {
     clients = clients_table(text.text, complaints);
-    if (!hungup) say_held("control/verifyclients has changed: taken over");
+    if (!hungup && !again) say_held("control/verifyclients has changed: taken over");
   } else {
     clients = clients_table();
-    if (!hungup) say_held("control/verifyclients is gone: whoever can reach this host's addresses may ask");
+    if (!hungup && !again) say_held("control/verifyclients is gone: whoever can reach this host's addresses may ask");
   }
+  if (!hungup && again) say_held("control/verifyclients can be read again");
 }
 
 // control/verifyclients and control/verifylimits.
@@ -517,8 +533,10 @@ void crew::own_files(bool hungup, long long now) {
   }
   if (changed(limits_file)) {
     const control_text &text = limits_file.file();
-    if (!hungup && text.look == Look::found) say_held("control/verifylimits has changed: taken over");
-    if (!hungup && text.look == Look::absent) say_held("control/verifylimits is gone: nobody is limited");
+    const bool told = !hungup && !limits_file.again();
+    if (told && text.look == Look::found) say_held("control/verifylimits has changed: taken over");
+    if (told && text.look == Look::absent) say_held("control/verifylimits is gone: nobody is limited");
+    if (!hungup && limits_file.again()) say_held("control/verifylimits can be read again");
     if (text.look != Look::failed)
       limit.set(text.look == Look::found ? limits_settings(text.text, complaints) : limits_settings());
     else
@@ -550,6 +568,7 @@ void crew::tick(long long now) {
   own_files(false, now);
   local->expire(now);
   limit.tick(now);
+  trouble_seen.tick(now);
   probes(now);
   spare(now);
   std::erase_if(waiting, [&](const auto &one) { return now - one.second.since_ms > CREW_QUESTION_MS; });
@@ -608,6 +627,7 @@ void crew::run(void (*ready)(void *), void *ctx) {
   while (!got_term) {
     try {
       step();
+      if (trouble) say("there is memory again", ".", "");
       trouble = false;
     } catch (const std::exception &) {  // memory: what was in hand is lost, and asked again
       if (!trouble) say("out of memory: some questions are not answered until there is more", ".", "");

@@ -81,8 +81,8 @@ int crew_own_port(const struct crew_hand *hand, unsigned port);
 int crew_later(const struct crew_hand *hand);
 /* After address_judge: was a look refused because the place hangs? */
 int crew_hangs(const struct crew_hand *hand);
-/* Sends the answer: len bytes, 0: silence. */
-void crew_reply(struct crew_hand *hand, enum qv_verdict verdict, const char *reply, size_t len);
+/* Sends the answer that came of a judgement: len bytes, 0: silence. */
+void crew_reply(struct crew_hand *hand, const struct address_answer *answer, const char *reply, size_t len);
 
 #ifdef __cplusplus
 }

@@ -18,13 +18,17 @@
 enum class relay_kind : uint32_t {
   answer,  // to the question with this ticket: its bytes
   advice,    // a sentence for the log, said once by all workers together
-  stranger   // the same, said once a minute
+  stranger,  // the same, said once a minute
+  trouble,   // its reason and errno kept an address from being judged
+  fine       // an address was judged after that
 };
 
 struct relay_message {
   relay_kind kind = relay_kind::answer;
   uint64_t ticket = 0;
   qv_verdict verdict = QV_TEMPORARY;
+  qv_reason reason = QV_REASON_NONE;
+  int error = 0;
 };
 
 class relay {

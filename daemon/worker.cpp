@@ -15,6 +15,7 @@
 #include "mounts.h"
 #include "say.h"
 #include "sockbits.h"
+#include "troubles.h"
 
 namespace {
 
@@ -54,6 +55,8 @@ struct crew_hand {
   void serve_relay();
   void retry();
   void handle(size_t len);
+  void tell_of_trouble(const address_answer &a);
+  void cannot_answer(int error);
   bool may_ask();
   void tell_of_stranger(const ip_address &ip, bool may);
   int look(const char *path, uid_t uid, gid_t gid);
@@ -71,6 +74,8 @@ struct crew_hand {
   std::deque<aside> put_aside;
   std::vector<mount_point> mounts;  // as they were at mounts_ms
   long long mounts_ms = -MOUNTS_MS - 1;
+  bool troubled = false;  // and the parent knows since trouble_ms
+  long long trouble_ms = 0, unanswered_ms = 0;
   bool later = false, hangs = false, may_wait = true;
   std::vector<std::pair<ip_address, long long>> strangers;  // told of, and when
 };
@@ -154,7 +159,32 @@ void crew_hand::tell_of_stranger(const ip_address &ip, bool may) {
   const std::string sentence =
       may ? ip_text(ip) + " asks from beyond this host, and there is no control/verifyclients: list there who may"
           : "datagram from " + ip_text(ip) + " ignored: it is not in control/verifyclients";
-  site.parent.tell({relay_kind::stranger, 0, QV_TEMPORARY}, sentence.data(), sentence.size());
+  site.parent.tell({relay_kind::stranger}, sentence.data(), sentence.size());
+}
+
+// The parent hears of a trouble at most once a second, and of its end once.
+void crew_hand::tell_of_trouble(const address_answer &a) {
+  const long long now = sockbits_now_ms();
+  if (trouble_of(a.reason, a.error) != trouble_kind::none) {
+    if (troubled && now - trouble_ms < 1000) return;
+    site.parent.tell({relay_kind::trouble, 0, a.verdict, a.reason, a.error}, "", 0);
+    troubled = true;
+    trouble_ms = now;
+  } else if (troubled && trouble_disproved(a.reason) && now - trouble_ms >= 1000) {
+    site.parent.tell({relay_kind::fine}, "", 0);
+    troubled = false;
+  }
+}
+
+// Said once a minute: it may be so for every answer.
+void crew_hand::cannot_answer(int error) {
+  const long long now = sockbits_now_ms();
+  if (unanswered_ms && now - unanswered_ms < 60000) return;
+  unanswered_ms = now;
+  char who[UDP_TEXT_MAX];
+  crew_from_text(this, who);
+  errno = error;
+  say_errno("cannot answer ", who);
 }
 
 // Who is beyond this host must stand in control/verifyclients, where there is one.
@@ -286,7 +316,7 @@ int worker_run(const worker_site &site, unsigned seat, const sigset_t &unblocked
 
 bool worker_note(const char *sentence) {
   if (!working) return false;
-  working->site.parent.tell({relay_kind::advice, 0, QV_TEMPORARY}, sentence, strlen(sentence));
+  working->site.parent.tell({relay_kind::advice}, sentence, strlen(sentence));
   return true;
 }
 
@@ -308,16 +338,11 @@ int crew_own_port(const struct crew_hand *hand, unsigned port) { return hand->si
 int crew_later(const struct crew_hand *hand) { return hand->later; }
 int crew_hangs(const struct crew_hand *hand) { return hand->hangs; }
 
-void crew_reply(struct crew_hand *hand, enum qv_verdict verdict, const char *reply, size_t len) {
+void crew_reply(struct crew_hand *hand, const struct address_answer *answer, const char *reply, size_t len) {
   const board_question &q = hand->seat.question;
-  if (q.ticket) {
-    hand->site.parent.tell({relay_kind::answer, q.ticket, verdict}, reply, len);
-    return;
-  }
-  const int error = len ? hand->site.sockets.answer(q.asker, reply, len) : 0;
-  if (!error) return;
-  char who[UDP_TEXT_MAX];
-  crew_from_text(hand, who);
-  errno = error;
-  say_errno("cannot answer ", who);
+  hand->tell_of_trouble(*answer);
+  if (q.ticket)
+    hand->site.parent.tell({relay_kind::answer, q.ticket, answer->verdict}, reply, len);
+  else if (const int error = len ? hand->site.sockets.answer(q.asker, reply, len) : 0; error)
+    hand->cannot_answer(error);
 }

@@ -224,6 +224,21 @@ def test_sigterm_does_not_wait_for_a_home_that_hangs(shim):
 
 
 @needs_root
+def test_trouble_is_told_once_when_it_begins_and_once_when_it_is_over():
+    with Crew(workers=2) as host:
+        good = (host.dir / 'users/cdb').read_bytes()
+        host.write('users/new', good[:1000]).rename(host.dir / 'users/cdb')
+        for _ in range(20):
+            assert host.asked(b'joe@example.org') == (2, 20)
+        host.logged('users/cdb cannot be used: damaged; addresses that need this are answered "temporary" until that is '
+                    'mended: run qmail-newu')
+        host.write('users/new', good).rename(host.dir / 'users/cdb')
+        until('it is told that it is over', lambda: host.asked(b'joe@example.org') == (0, 4) and
+              'users/cdb can be used again' in host.text())
+        assert host.text().count('users/cdb cannot be used') == 1
+
+
+@needs_root
 def test_group_and_mode_of_the_socket():
     with Crew() as host:
         host.stop()

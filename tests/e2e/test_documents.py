@@ -383,7 +383,7 @@ def test_documented_replies_exist():
 
 
 DAEMON_LOGS = ('qmail-verify.c', 'address/controls.cpp', 'address/address.cpp', 'logbits.c', 'daemon/crew.cpp', 'daemon/worker.cpp',
-               'daemon/listen.cpp', 'daemon/local.cpp')
+               'daemon/listen.cpp', 'daemon/local.cpp', 'daemon/troubles.cpp')
 
 
 def log_literals(*names):

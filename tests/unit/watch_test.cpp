@@ -136,3 +136,24 @@ TEST_F(Watch, AFileThatIsBeingWrittenWhileItIsReadIsLeftToItsWriter) {
   EXPECT_FALSE(tick(500));
   expect_read(tick(1000), "whole");
 }
+
+TEST_F(Watch, WhatCanBeReadAgainAsItWasIsNoChange) {
+  host.set_control("verifypolicy", "a");
+  file.start(now);
+  tick();
+  host.break_control("verifypolicy", ENFILE);
+  tick();
+  EXPECT_TRUE(tick());
+  EXPECT_FALSE(file.again());
+  host.set_control("verifypolicy", "a");
+  tick();
+  expect_read(tick(), "a");
+  EXPECT_TRUE(file.again());
+  host.break_control("verifypolicy", ENFILE);
+  tick();
+  tick();
+  host.set_control("verifypolicy", "b");
+  tick();
+  expect_read(tick(), "b");
+  EXPECT_FALSE(file.again());
+}
