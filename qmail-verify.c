@@ -136,10 +136,10 @@ static int ignore(const struct crew_hand *hand, const char *why) {
   return 1;
 }
 
-/* What a look that hangs makes of a judgement. */
-static void mark_hanging(struct address_answer *a) {
-  if (a->verdict != QV_TEMPORARY) return; /* control/verifypolicy: observe */
-  a->reason = QV_REASON_HOME_HANGS;
+/* A worker that does not know the newest control files refuses nobody. */
+static void nobody_knows(struct address_answer *a) {
+  a->verdict = QV_TEMPORARY;
+  a->reason = QV_REASON_WORKER_LOST;
   a->position = qv_reason_position(a->reason);
 }
 
@@ -153,7 +153,7 @@ static int answer(struct crew_hand *hand, struct address *host, const char *data
   if (why) return ignore(hand, why);
   address_judge(host, &(struct address_question){q.address, q.address_len, q.sender, q.sender_len}, &a);
   if (crew_later(hand)) return 0;
-  if (crew_hangs(hand)) mark_hanging(&a);
+  if (a.verdict == QV_INVALID && crew_old(hand)) nobody_knows(&a);
   crew_reply(hand, &a, reply, encode(&q, len, &a, reply));
   log_decision(q.address, q.address_len, &a);
   return 1;
@@ -168,9 +168,19 @@ static size_t temporary(const char *datagram, size_t len, enum qv_reason reason,
   a.verdict = QV_TEMPORARY;
   a.reason = reason;
   a.position = qv_reason_position(reason);
-  snprintf(a.about, sizeof a.about, "%s", about);
-  log_decision(q.address, q.address_len, &a);
+  if (about) {
+    snprintf(a.about, sizeof a.about, "%s", about);
+    log_decision(q.address, q.address_len, &a);
+  }
   return encode(&q, len, &a, reply);
+}
+
+/* The same once more, to see whether it comes back. */
+static void again(struct address *host, const char *datagram, size_t len) {
+  struct packet_question q;
+  struct address_answer a;
+  if (packet_read_question(datagram, len, &q) == -1) return;
+  address_judge(host, &(struct address_question){q.address, q.address_len, q.sender, q.sender_len}, &a);
 }
 
 /* ---- start */
@@ -293,7 +303,7 @@ static void announce(void *ctx) {
 }
 
 int main(int argc, char **argv) {
-  static const struct crew_calls calls = {answer, temporary};
+  static const struct crew_calls calls = {answer, temporary, again};
   struct address_config config = {CONF_BREAK[0], CONF_PATRN, CONF_ALIAS, CONF_QMAILP, CONF_NOFILES, NULL, NULL};
   const char *listen = getenv("LISTEN"), *what;
   struct start start;

@@ -110,6 +110,15 @@ void advise(address &a, const judgement &j) {
   a.note(log_safe(j.domain.substr(0, SHOWN_MAX), '!') + ": " + advice);
 }
 
+// What was made of a look that was not made is worth nothing.
+void without_a_look(judgement &j) {
+  if (j.reason == QV_REASON_POLICY_OBSERVE) return;
+  if (j.verdict() != QV_TEMPORARY) j.about.clear();
+  j.reason = QV_REASON_HOME_HANGS;
+  j.position = qv_reason_position(j.reason);
+  j.error = 0;
+}
+
 const char *policy_change(const control_text &file, Look before, bool again) {
   if (again) return "control/verifypolicy can be read again";
   if (file.look == Look::absent) return "control/verifypolicy is gone: no domain has a policy now";
@@ -165,26 +174,19 @@ void address_judge(struct address *a, const struct address_question *question, s
   const bool judged = guarded([&] {
     judge_question q{{question->address, question->len}, std::nullopt};
     if (question->sender) q.sender = std::string_view(question->sender, question->sender_len);
-    const judgement j = judge_by_all(*a, q);
+    a->host.refused();
+    judgement j = judge_by_all(*a, q);
+    if (a->host.refused())
+      without_a_look(j);
+    else
+      advise(*a, j);
     fill(*answer, j);
-    advise(*a, j);
   });
   if (judged) return;
   fill(*answer, judge_decided(QV_REASON_RESOURCE_TROUBLE, {}, ENOMEM));
 }
 
 void address_watch(struct address *a, const struct address_guard *guard) { a->host.guard(guard); }
-
-void address_probe(struct address *a, const char *path, uid_t uid, gid_t gid) {
-  guarded([&] {
-    int error = 0;
-    site_passwd entry;
-    if (*path != '/')
-      a->host.passwd(a->settings.alias, entry, error);
-    else if (const auto visit = a->host.become(uid, gid, error))
-      visit->enter(path);
-  });
-}
 
 unsigned long address_version(const struct address *a) { return a->files.version() + a->policy_version; }
 

@@ -74,10 +74,6 @@ void address_judge(struct address *a, const struct address_question *question, s
 /* From now on every look is guarded. Copied; NULL: none. */
 void address_watch(struct address *a, const struct address_guard *guard);
 
-/* A look at path ("passwd" or a directory) as that user, to see whether it comes back. What it
-   finds does not matter. */
-void address_probe(struct address *a, const char *path, uid_t uid, gid_t gid);
-
 /* A number that is another one whenever other rules count than before: after
    address_tick or address_hangup. */
 unsigned long address_version(const struct address *a);

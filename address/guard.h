@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <string>
+#include <utility>
 
 #include "address.h"
 
@@ -18,8 +19,12 @@ class look_guard {
 
   // Before each look: 0, or the errno that it is to have without being made.
   int look(const std::string &path, uid_t uid, gid_t gid) const {
-    return guard_.look ? guard_.look(guard_.ctx, path.c_str(), uid, gid) : 0;
+    const int error = guard_.look ? guard_.look(guard_.ctx, path.c_str(), uid, gid) : 0;
+    refused_ = refused_ || error != 0;
+    return error;
   }
+  // Has a look been refused since it was last asked?
+  bool refused() const { return std::exchange(refused_, false); }
   // After the last one of a visit.
   void done() const {
     if (guard_.done) guard_.done(guard_.ctx);
@@ -27,6 +32,7 @@ class look_guard {
 
  private:
   address_guard guard_{};
+  mutable bool refused_ = false;
 };
 
 // Calls done at its end.

@@ -20,6 +20,7 @@ class site_unix final : public site {
 
   // Who watches over looks into homes and passwd from now on.
   void guard(const address_guard *to) { guard_.set(to); }
+  bool refused() const { return guard_.refused(); }
 
   control_text control(const char *name) override;
   site_stamp control_stamp(const char *name) override;

@@ -2,6 +2,7 @@
 
 #include "board.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 
 #include <cstring>
@@ -18,15 +19,16 @@ bool board_below(const char *path, const char *place) {
 }
 
 bool board_hangs(const board &b, const char *path) {
-  for (;;) {
+  for (int tries = 0;; ++tries) {
     const uint32_t before = b.hanging_writes.load(std::memory_order_acquire);
     const unsigned count = b.hanging_count.load(std::memory_order_relaxed);
     bool found = false;
     for (unsigned i = 0; i < count && i < BOARD_HANGING_MAX && !found; ++i) found = board_below(path, b.hanging[i]);
     std::atomic_thread_fence(std::memory_order_acquire);
     if (before % 2 == 0 && b.hanging_writes.load(std::memory_order_relaxed) == before) return found;
-    // the parent that wrote this may have ended half way: then so does this process soon
-    if (before % 2 == 1) return true;
+    // the parent is writing, or ended half way: then so does this process soon
+    if (tries == 100) return true;
+    sched_yield();
   }
 }
 

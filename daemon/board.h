@@ -54,6 +54,7 @@ struct board_seat {
 
 struct board {
   std::atomic<unsigned> seats_used{0};   // seats from this one on have never been used
+  std::atomic<unsigned> generation{0};   // of the workers that know what counts
   std::atomic<bool> alert{false};        // the parent looks often
   std::atomic<bool> closed{false};       // too many workers are stuck: no look is begun
   std::atomic<uint32_t> hanging_writes{0};  // odd while hanging is being written

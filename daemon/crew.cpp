@@ -38,6 +38,8 @@
 namespace {
 
 constexpr size_t PENDING_MAX = 4096;       // questions of UNIX sockets that wait for a worker's answer
+constexpr size_t LARGE_MAX = 64;           // so many at most while one is larger than clients make them
+constexpr long long PENDING_MS = 2000;     // then it is answered "temporary": its client waits for 5 s at most
 constexpr size_t SAID_MAX = 10000;         // advice that is remembered
 constexpr size_t STRANGERS_MAX = 20;       // lines about strangers in a minute
 constexpr long long SPARE_MS = 10000;      // how long a worker that was needed in trouble stays
@@ -79,13 +81,16 @@ struct worker {
 
 // A question of a UNIX socket that has been handed on.
 struct pending {
+  std::string datagram;
   ip_address client;
   long long since_ms = 0;
 };
 
 // A place that hangs, and the process that looks whether it still does.
 struct hanging_place {
-  board_look look;
+  uid_t uid = 0;         // as whom, and at what, was looked
+  std::string path;
+  std::string datagram;  // for what: the probe asks the same
   pid_t probe = 0;
   bool told = false;  // the probe has been told to end
   long long probe_ms = 0;
@@ -111,8 +116,9 @@ struct crew {
   unsigned long version = 0;  // of the host's rules, as the newest workers know them
   bool trouble = false;       // memory is short
   bool cannot_fork = false;
+  unsigned early_ends = 0;    // workers that ended soon after they began, one after the other
   bool stale = false;         // or they lack something else
-  long long watched_ms = 0, next_tick_ms = 0, calm_since_ms = 0, next_fork_ms = 0;
+  long long watched_ms = 0, back_ms = 0, too_many_ms = 0, next_tick_ms = 0, calm_since_ms = 0, next_fork_ms = 0;
 
   std::unique_ptr<local_connections> local;
   std::unordered_map<uint64_t, pending> waiting;
@@ -151,6 +157,7 @@ struct crew {
   void new_generation(long long now);
   // questions
   void question(uint64_t ticket, const char *datagram, size_t len, long long now);
+  void too_many(const board_question &sent, const char *datagram, size_t len, long long now);
   void hear(long long now);
   void hand_on(unsigned i);
   void refuse(const board_question &question, const char *datagram, size_t len, qv_reason reason, const char *about);
@@ -161,11 +168,13 @@ struct crew {
   void ended(unsigned i, int status, long long now);
   void stopped(unsigned i);
   bool probe_ended(pid_t pid, int status, long long now);
-  void hangs(const board_look &look, long long now, long long since);
+  void hangs(const board_look &look, const std::string &datagram, long long now, long long since);
+  std::string place_of(const board_look &look) const;
   void probe(hanging_place &place, long long now);
   void probes(long long now);
   void spare(long long now);
   // changes
+  void overdue(long long now);
   void tick(long long now);
   void hold(long long now);
   void let_go(long long now);
@@ -188,7 +197,7 @@ void crew::work(unsigned i) {
   local.reset();
   sockets.close_local();
   life_parent.reset();
-  const worker_site site{*all, sockets, clients, host, *calls, way, alarm.get(), life_worker.get()};
+  const worker_site site{*all, sockets, clients, host, *calls, way, generation, alarm.get(), life_worker.get()};
   _exit(worker_run(site, i, unblocked));
 }
 
@@ -236,9 +245,8 @@ void crew::fill(long long now) {
 // What counts has changed: new workers know it, the old ones end when they have
 // answered what they have in hand.
 void crew::new_generation(long long now) {
-  if (now < next_fork_ms) return;
+  all->generation.store(++generation);  // from now on the old ones refuse nobody
   version = address_version(host);
-  ++generation;
   for (unsigned n = 0; n < wanted; ++n)
     if (!hire(now)) break;
   const bool any = count([&](unsigned i) { return serving(i) && workers[i].generation == generation; }) != 0;
@@ -260,9 +268,18 @@ void crew::question(uint64_t ticket, const char *datagram, size_t len, long long
   if (packet_read_question(datagram, len, &q) == 0 && q.client) client = ip_of(q.client, q.client_len);
   const board_question sent{ticket, {}, 0};
   if (client.size && !limit.may_know(client, now)) return refuse(sent, datagram, len, QV_REASON_LIMITED, ip_text(client).c_str());
-  // no room: it is asked again
-  if (waiting.size() >= PENDING_MAX || !way.ask(sent, datagram, len)) return;
-  waiting[ticket] = {client, now};
+  // whoever asks here does not ask again
+  const bool room = waiting.size() < (len <= QV_QUESTION_WRITTEN_MAX ? PENDING_MAX : LARGE_MAX);
+  if (!room || !way.ask(sent, datagram, len)) return too_many(sent, datagram, len, now);
+  waiting[ticket] = {std::string(datagram, len), client, now};
+}
+
+// More than can be judged: said once a minute, not for each.
+void crew::too_many(const board_question &sent, const char *datagram, size_t len, long long now) {
+  refuse(sent, datagram, len, QV_REASON_RESOURCE_TROUBLE, nullptr);
+  if (too_many_ms && now - too_many_ms < 60000) return;
+  too_many_ms = now;
+  say("questions come over the UNIX socket faster than they can be judged: some are answered \"temporary\"", ".", "");
 }
 
 // What the workers tell.
@@ -318,12 +335,13 @@ void crew::hand_on(unsigned i) {
 void crew::look_around(long long now) {
   const bool was_away = now - watched_ms > CREW_STUCK_MS / 2;  // stopped, or the machine asleep: so were they
   watched_ms = now;
-  if (was_away && all->alert.load()) return;
+  if (was_away) back_ms = now;
   bool looking = false, free = false;
   for (unsigned i = 0; i < all->seats_used.load(); ++i) {
     if (!alive(i) || workers[i].stuck) continue;
     const long long look = seat(i).looking_ms.load(), judging = seat(i).judging_ms.load();
-    if ((look && now - look >= CREW_STUCK_MS) || (judging && now - judging >= CREW_QUESTION_MS)) {
+    if ((look && now - std::max(look, back_ms) >= CREW_STUCK_MS) ||
+        (judging && now - std::max(judging, back_ms) >= CREW_QUESTION_MS)) {
       is_stuck(i, now, look ? look : judging);
       continue;
     }
@@ -333,7 +351,9 @@ void crew::look_around(long long now) {
   if (!free && servers() < wanted + CREW_STUCK_MAX && hire(now)) calm_since_ms = now;
   fill(now);
   if (stuck()) calm_since_ms = now;
-  if (!looking) all->alert.store(false);
+  all->alert.store(looking);
+  // one that began meanwhile saw the alert that has just been ended
+  if (!looking && count([&](unsigned i) { return alive(i) && seat(i).looking_ms.load() != 0; })) all->alert.store(true);
 }
 
 // A look that does not come back. Its question is answered, its worker replaced
@@ -346,7 +366,7 @@ void crew::is_stuck(unsigned i, long long now, long long since) {
   const bool known = s.looking_ms.load() != 0 && board_look_of(s, look);
   if (s.judging_ms.load() != 0)
     refuse(s.question, s.datagram, std::min(s.len, sizeof s.datagram), QV_REASON_HOME_HANGS, known ? look.path : "");
-  if (known) hangs(look, now, since);
+  if (known) hangs(look, std::string(s.datagram, std::min(s.len, sizeof s.datagram)), now, since);
   if (stuck() >= CREW_STUCK_MAX && !all->closed.exchange(true))
     say("", std::to_string(CREW_STUCK_MAX).c_str(),
         " workers are stuck in homes: no home is looked at, and addresses here are answered \"temporary\", until one of "
@@ -371,7 +391,8 @@ void crew::ended(unsigned i, int status, long long now) {
     log_puts(&line, how);
     log_puts(&line, ": another one takes its place");
     say_end(&line);
-    if (now - workers[i].born_ms < FORK_AGAIN_MS) next_fork_ms = now + FORK_AGAIN_MS;
+    early_ends = now - workers[i].born_ms < FORK_AGAIN_MS ? early_ends + 1 : 0;
+    if (early_ends > 1) next_fork_ms = now + FORK_AGAIN_MS;
     if (!seat(i).lost.load()) hand_on(i);
   }
   seat(i).pid.store(0);
@@ -383,7 +404,10 @@ void crew::ended(unsigned i, int status, long long now) {
 
 // Somebody stopped it: nobody waits for that one.
 void crew::stopped(unsigned i) {
-  if (seat(i).lost.load()) return;
+  if (seat(i).lost.load()) {
+    kill(seat(i).pid.load(), SIGKILL);
+    return;
+  }
   say("a worker was stopped by a signal: another one takes its place", ".", "");
   hand_on(i);
   workers[i].retired = true;
@@ -405,12 +429,27 @@ void crew::reap(long long now) {
 
 // ---- places that hang
 
-void crew::hangs(const board_look &look, long long now, long long since) {
-  const std::string place = *look.path == '/' ? mounts_place(mounts_now(), look.path) : look.path;
-  if (hanging.contains(place)) return;
-  if (!board_hangs_add(*all, place)) return;
-  hanging[place].look = look;
-  probe(hanging[place], now);
+// The file system, where that is one of the network. Else it may be one file that
+// a user has linked to something that is gone, so it is his home alone, until another
+// user's home beside it hangs, too: then all that is below the directory of both.
+std::string crew::place_of(const board_look &look) const {
+  if (*look.path != '/') return look.path;
+  std::string place = mounts_place(mounts_now(), look.path);
+  for (const auto &[other, h] : hanging) {
+    const std::string both = h.uid == look.uid ? std::string() : mounts_common(h.path, look.path);
+    if (!both.empty() && both.size() < place.size()) place = both;
+  }
+  return place;
+}
+
+void crew::hangs(const board_look &look, const std::string &datagram, long long now, long long since) {
+  const std::string place = place_of(look);
+  if (hanging.contains(place) || !board_hangs_add(*all, place)) return;
+  hanging_place &h = hanging[place];
+  h.uid = look.uid;
+  h.path = look.path;
+  h.datagram = datagram;
+  probe(h, now);
   log_line line;
   say_begin(&line);
   log_puts(&line, "a look at ");
@@ -431,12 +470,14 @@ void crew::probe(hanging_place &place, long long now) {
   if (pid == 0) {
     local.reset();
     sockets.close_local();
+    life_parent.reset();
+    held.holding = true;  // nobody wants to hear what it finds
     struct sigaction act {};
     act.sa_handler = SIG_DFL;
     for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaction(sig, &act, nullptr);
     sigprocmask(SIG_SETMASK, &unblocked, nullptr);
     address_watch(host, nullptr);
-    address_probe(host, place.look.path, place.look.uid, place.look.gid);
+    calls->again(host, place.datagram.data(), place.datagram.size());
     _exit(0);
   }
   place.probe = pid == -1 ? 0 : pid;
@@ -550,7 +591,8 @@ void crew::own_files(bool hungup, long long now) {
 // are stuck answer nobody.
 void crew::let_go(long long now) {
   if (!held.holding) return;
-  const bool old = stale || count([&](unsigned i) { return alive(i) && workers[i].retired && !workers[i].stuck; }) != 0;
+  if (stale) return;
+  const bool old = count([&](unsigned i) { return alive(i) && workers[i].retired && !workers[i].stuck; }) != 0;
   if (old && now - held.since_ms < CREW_STUCK_MS) return;
   held.holding = false;
   for (const std::string &sentence : held.sentences) say_string(sentence);
@@ -562,6 +604,15 @@ void crew::hold(long long now) {
   held.holding = true;
 }
 
+// What a worker that was lost had put aside, for instance.
+void crew::overdue(long long now) {
+  std::vector<std::pair<uint64_t, std::string>> late;
+  for (const auto &[ticket, one] : waiting)
+    if (now - one.since_ms >= PENDING_MS) late.emplace_back(ticket, one.datagram);
+  for (const auto &[ticket, datagram] : late)
+    refuse({ticket, {}, 0}, datagram.data(), datagram.size(), QV_REASON_WORKER_LOST, "");
+}
+
 void crew::tick(long long now) {
   hold(now);
   address_tick(host, now);
@@ -571,7 +622,7 @@ void crew::tick(long long now) {
   trouble_seen.tick(now);
   probes(now);
   spare(now);
-  std::erase_if(waiting, [&](const auto &one) { return now - one.second.since_ms > CREW_QUESTION_MS; });
+  overdue(now);
 }
 
 void crew::hangup(long long now) {
@@ -643,9 +694,15 @@ void crew::step() {
   pollfd fds[] = {{way.parent_fd(), POLLIN, 0}, {alarm.get(), POLLIN, 0}, {local->fd(), POLLIN, 0}};
   long long now = sockbits_now_ms();
   long long left = std::max<long long>(next_tick_ms - now, 0);
+  if (servers() < wanted) left = std::min(left, std::max<long long>(next_fork_ms - now, 0));
   if (all->alert.load()) left = std::min<long long>(left, CREW_LOOK_MS);
   const timespec wait{static_cast<time_t>(left / 1000), static_cast<long>(left % 1000) * 1000000};
   const bool any = ppoll(fds, 3, &wait, &unblocked) > 0;
+  if (any) {  // ppoll lets no signal in where there is something to do
+    sigset_t blocked;
+    sigprocmask(SIG_SETMASK, &unblocked, &blocked);
+    sigprocmask(SIG_SETMASK, &blocked, nullptr);
+  }
   now = sockbits_now_ms();
   if (any && fds[1].revents) {
     uint64_t drained;
@@ -667,7 +724,7 @@ void crew::step() {
     tick(now);
     next_tick_ms = now + CREW_TICK_MS;
   }
-  if (stale || version != address_version(host)) new_generation(now);
+  if (version != address_version(host) || (stale && now >= next_fork_ms)) new_generation(now);
   let_go(now);
 }
 

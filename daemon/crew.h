@@ -44,9 +44,12 @@ struct crew_calls {
      soon), else 1. */
   int (*answer)(struct crew_hand *hand, struct address *host, const char *datagram, size_t len);
   /* In the parent: the answer to a question that cannot be judged, for this reason
-     and with these words (may be empty) for the log. Writes at most QV_REPLY_MAX bytes; returns how
+     and with these words (may be empty) for the log, NULL: no line. Writes at most QV_REPLY_MAX bytes; returns how
      many, 0: none. */
   size_t (*temporary)(const char *datagram, size_t len, enum qv_reason reason, const char *about, char *reply);
+  /* In a process of its own: judges the datagram, whose look did not come back, and
+     throws away what comes of it. */
+  void (*again)(struct address *host, const char *datagram, size_t len);
 };
 
 /* Opens what LISTEN names; group (-1: this process's own) and mode: of UNIX sockets.
@@ -79,8 +82,8 @@ int crew_own_port(const struct crew_hand *hand, unsigned port);
 /* After address_judge: is the judgement worth nothing, because a look could not be made now?
    The question comes again. */
 int crew_later(const struct crew_hand *hand);
-/* After address_judge: was a look refused because the place hangs? */
-int crew_hangs(const struct crew_hand *hand);
+/* Have the control files changed since this worker began? It must refuse nobody then. */
+int crew_old(const struct crew_hand *hand);
 /* Sends the answer that came of a judgement: len bytes, 0: silence. */
 void crew_reply(struct crew_hand *hand, const struct address_answer *answer, const char *reply, size_t len);
 

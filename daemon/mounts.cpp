@@ -2,9 +2,7 @@
 
 #include "mounts.h"
 
-#include <climits>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,8 +10,6 @@
 #include "qmail/fd.h"
 
 namespace {
-
-constexpr int LINKS_MAX = 32;
 
 std::string_view next_word(std::string_view &line) {
   const size_t end = std::min(line.find(' '), line.size());
@@ -43,22 +39,6 @@ bool is_network(std::string_view type) {
   return type.starts_with("fuse") || std::find(types.begin(), types.end(), type) != types.end();
 }
 
-const mount_point *mounted_at(const std::vector<mount_point> &mounts, const std::string &dir) {
-  // the last one lies on top
-  const auto at = std::find_if(mounts.rbegin(), mounts.rend(), [&](const mount_point &m) { return m.dir == dir; });
-  return at == mounts.rend() ? nullptr : &*at;
-}
-
-// Where this link leads, its rest behind it; empty where it is none.
-std::string through_link(const std::string &dir, const std::string &path, const std::string &rest) {
-  char to[PATH_MAX];
-  const ssize_t n = readlink(path.c_str(), to, sizeof to);
-  if (n <= 0) return {};
-  std::string led(to, static_cast<size_t>(n));
-  if (led.front() != '/') led = dir + "/" + led;
-  return led + "/" + rest;
-}
-
 }  // namespace
 
 std::vector<mount_point> mounts_read(std::string_view mountinfo) {
@@ -85,34 +65,16 @@ std::vector<mount_point> mounts_now() {
 }
 
 std::string mounts_place(const std::vector<mount_point> &mounts, const std::string &path) {
-  std::string dir, rest = path, place;  // dir has been walked, rest has not
-  for (int links = 0; !rest.empty();) {
-    if (rest.front() == '/') {
-      rest.erase(0, 1);
-      continue;
-    }
-    const std::string name = rest.substr(0, rest.find('/'));
-    rest.erase(0, std::min(name.size() + 1, rest.size()));
-    if (name == ".") continue;
-    if (name == "..") {
-      dir.erase(std::min(dir.rfind('/'), dir.size()));
-      continue;
-    }
-    const std::string here = dir + "/" + name;
-    if (const mount_point *mount = mounted_at(mounts, here)) {
-      place = here;
-      if (mount->network) return place;
-    } else if (!rest.empty() && place.empty()) {
-      const std::string led = links < LINKS_MAX ? through_link(dir, here, rest) : std::string();
-      if (!led.empty()) {
-        ++links;
-        dir.clear();
-        place.clear();
-        rest = led;
-        continue;
-      }
-    }
-    dir = here;
+  std::string place;
+  for (const mount_point &m : mounts) {
+    const bool holds = path.starts_with(m.dir) && (path.size() == m.dir.size() || path[m.dir.size()] == '/');
+    if (m.network && holds && m.dir.size() > place.size()) place = m.dir;
   }
   return place.empty() ? path : place;
+}
+
+std::string mounts_common(const std::string &a, const std::string &b) {
+  const auto [x, y] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
+  if (x == a.end() || y == b.end()) return {};
+  return a.substr(0, a.rfind('/', static_cast<size_t>(x - a.begin())));
 }

@@ -1,8 +1,8 @@
 // mounts.h - which file system is a path on? Told without touching it.
 //
-// A file system that hangs cannot be asked. So the path is followed in the list of
-// mounts that the kernel keeps (/proc/self/mountinfo), and links are read only above
-// the last name and on the root file system: where that hangs, all is lost.
+// A file system that hangs cannot be asked. So the path is looked for in the list of
+// mounts that the kernel keeps (/proc/self/mountinfo), as it is written: no link in it
+// is read.
 
 #ifndef DAEMON_MOUNTS_H
 #define DAEMON_MOUNTS_H
@@ -21,8 +21,12 @@ std::vector<mount_point> mounts_read(std::string_view mountinfo);
 // Those of this process; none where the system has no such file.
 std::vector<mount_point> mounts_now();
 
-// What hangs when path does: the mount that it is on; path itself where that is the
-// root file system, or where nothing is known.
+// What hangs when path does: the file system of the network that it is on, else path
+// itself.
 std::string mounts_place(const std::vector<mount_point> &mounts, const std::string &path);
+
+// The directory that both paths are below; empty where that is the root, or one of
+// them is below the other.
+std::string mounts_common(const std::string &a, const std::string &b);
 
 #endif

@@ -25,6 +25,13 @@ constexpr size_t STRANGERS_MAX = 64;
 constexpr long long MOUNTS_MS = 1000;
 constexpr int RETRY_MS = 10;        // how often those are tried
 
+// epoll_pwait lets no signal in where there is something to do.
+void let_signals_in(const sigset_t &unblocked) {
+  sigset_t blocked;
+  sigprocmask(SIG_SETMASK, &unblocked, &blocked);
+  sigprocmask(SIG_SETMASK, &blocked, nullptr);
+}
+
 volatile sig_atomic_t got_drain, got_retire;
 void on_drain(int) { got_drain = 1; }
 void on_retire(int) { got_retire = 1; }
@@ -51,8 +58,9 @@ struct crew_hand {
 
   int run();
   bool prepare();
-  void serve_udp(unsigned i);
-  void serve_relay();
+  void stop_listening();
+  bool serve_udp(unsigned i);
+  bool serve_relay();
   void retry();
   void handle(size_t len);
   void tell_of_trouble(const address_answer &a);
@@ -71,6 +79,7 @@ struct crew_hand {
   const sigset_t &unblocked;
   int events = -1;
   int trouble = 0;
+  bool deaf = false;  // told to end: takes no more questions
   std::deque<aside> put_aside;
   std::vector<mount_point> mounts;  // as they were at mounts_ms
   long long mounts_ms = -MOUNTS_MS - 1;
@@ -137,7 +146,7 @@ int crew_hand::look(const char *path, uid_t uid, gid_t gid) {
   strncpy(seat.look.path, path, BOARD_PATH_MAX - 1);
   seat.looks.fetch_add(1);
   seat.looking_ms.store(now);
-  if (!site.all.alert.load(std::memory_order_relaxed)) wake_parent();
+  if (!site.all.alert.load()) wake_parent();
   if (last_free() && waited_for(path, now)) {
     seat.looking_ms.store(0);
     (may_wait ? later : hangs) = true;
@@ -210,7 +219,8 @@ void crew_hand::handle(size_t len) {
   may_wait = true;
 }
 
-void crew_hand::serve_udp(unsigned i) {
+// Takes some. False: there were no more.
+bool crew_hand::serve_udp(unsigned i) {
   for (int n = 0; n < BATCH_MAX; ++n) {
     seat.question.ticket = 0;
     seat.question.again = 0;
@@ -220,17 +230,22 @@ void crew_hand::serve_udp(unsigned i) {
       handle(static_cast<size_t>(len));
       continue;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
     if (errno != trouble) say_errno("cannot receive a datagram", "");
     trouble = errno;
     usleep(100000);  // said once, tried again ten times a second
-    return;
+    return false;
   }
+  return true;
 }
 
-void crew_hand::serve_relay() {
+bool crew_hand::serve_relay() {
   size_t len = 0;
-  for (int n = 0; n < BATCH_MAX && site.parent.take(seat.question, seat.datagram, len); ++n) handle(len);
+  for (int n = 0; n < BATCH_MAX; ++n) {
+    if (!site.parent.take(seat.question, seat.datagram, len)) return false;
+    handle(len);
+  }
+  return true;
 }
 
 // What was put aside is tried again, until one has to wait on; that one goes behind
@@ -278,6 +293,14 @@ bool crew_hand::prepare() {
          watch(site.lifeline, UINT64_MAX - 1, EPOLLIN);
 }
 
+// Others are woken from now on.
+void crew_hand::stop_listening() {
+  if (deaf) return;
+  deaf = true;
+  for (const listen_udp &one : site.sockets.udp()) epoll_ctl(events, EPOLL_CTL_DEL, one.fd.get(), nullptr);
+  epoll_ctl(events, EPOLL_CTL_DEL, site.parent.worker_fd(), nullptr);
+}
+
 int crew_hand::run() {
   if (!prepare()) return say_errno("a worker cannot begin", ""), 111;
   bool alone = false;
@@ -295,12 +318,17 @@ int crew_hand::run() {
       else
         serve_udp(static_cast<unsigned>(ready[i].data.u64));
     }
+    if (n > 0) let_signals_in(unblocked);
+    if (got_retire) stop_listening();
     if (!put_aside.empty()) retry();
   }
   if (!got_drain) return 0;
   const long long end = sockbits_now_ms() + CREW_DRAIN_MS;
-  for (unsigned i = 0; i < site.sockets.udp().size() && sockbits_now_ms() < end; ++i) serve_udp(i);
-  serve_relay();
+  for (unsigned i = 0; i < site.sockets.udp().size(); ++i)
+    while (sockbits_now_ms() < end && serve_udp(i)) {
+    }
+  while (sockbits_now_ms() < end && serve_relay()) {
+  }
   return 0;
 }
 
@@ -336,7 +364,7 @@ void crew_from_text(const struct crew_hand *hand, char *text) {
 
 int crew_own_port(const struct crew_hand *hand, unsigned port) { return hand->site.sockets.own_port(port); }
 int crew_later(const struct crew_hand *hand) { return hand->later; }
-int crew_hangs(const struct crew_hand *hand) { return hand->hangs; }
+int crew_old(const struct crew_hand *hand) { return hand->site.all.generation.load() != hand->site.generation; }
 
 void crew_reply(struct crew_hand *hand, const struct address_answer *answer, const char *reply, size_t len) {
   const board_question &q = hand->seat.question;

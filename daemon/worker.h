@@ -25,6 +25,7 @@ struct worker_site {
   address *host;
   const crew_calls &calls;
   relay &parent;
+  unsigned generation;
   int alarm;     // written to when the parent should look
   int lifeline;  // hangs up when the parent is gone
 };
