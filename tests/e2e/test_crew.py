@@ -3,15 +3,18 @@
 A home that hangs is played by tests/fault/shim.c: its door does not let anybody
 through until a file is gone, as a file server that is away does.
 """
+import errno
 import os
 import pathlib
 import random
 import re
 import select
+import shutil
 import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
 
 import pytest
@@ -221,6 +224,151 @@ def test_sigterm_does_not_wait_for_a_home_that_hangs(shim):
             begin = time.monotonic()
             assert host.stop() == 0
             assert time.monotonic() - begin < 10
+
+
+@needs_root
+@pytest.mark.parametrize('workers', [1, 2])
+def test_a_change_is_in_force_under_load(workers):
+    """Workers under a flood hear that they are to end: what is valid now is not refused by old files."""
+    with Crew(workers=workers) as host, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as flood:
+        flood.connect(('127.0.0.1', host.port))
+        flood.setblocking(False)
+        host.control('virtualdomains', 'new.example:joe\n')
+        assert host.asked(b'none@new.example') == (0, 1)
+        end = threading.Event()
+
+        def pour():
+            while not end.is_set():
+                try:
+                    flood.send(question(b'x@elsewhere.example'))
+                    while select.select([flood], [], [], 0)[0]:
+                        flood.recv(4096)
+                except OSError:
+                    pass
+
+        pouring = threading.Thread(target=pour)
+        pouring.start()
+        try:
+            host.signal(signal.SIGHUP)
+            host.logged('SIGHUP: control/locals')
+            assert host.asked(b'none@new.example') == (1, 16)
+        finally:
+            end.set()
+            pouring.join()
+
+
+@needs_root
+def test_a_program_that_cannot_be_looked_at_is_no_answer(shim):
+    """What a dot-qmail file runs is on a file system that hangs: temporary, not "any program"."""
+    with Crew(shim) as host:
+        far = f'{host.dir}/far/0/bin'
+        os.mkdir(far)
+        shutil.copy('/bin/true', f'{far}/vdelivermail')
+        host.write('home/joe/.qmail-vpop-default', f"| {far}/vdelivermail '' bounce-no-mailbox\n")
+        host.own(JOE, 'home/joe')
+        before = host.asked(b'joe-vpop-x@example.org')
+        host.close('far/0')  # what was seen of a program is remembered for a second
+        until('it is looked at again', lambda: host.asked(b'joe-vpop-x@example.org') == (2, HANGS))
+        assert host.asked(b'joe-vpop-y@example.org') == (2, HANGS)
+        assert 'is not there, cannot be run' not in host.text()
+        host.open()
+        until('it answers again', lambda: host.asked(b'joe-vpop-x@example.org') == before)
+
+
+@needs_root
+def test_a_worker_of_old_files_refuses_nobody_where_no_new_one_can_be_forked(shim):
+    with Crew(shim, workers=1) as host:
+        host.write('home/joe/.qmail-late', '&a@example.net\n')
+        host.own(JOE, 'home/joe')
+        host.control('virtualdomains', 'new.example:joe-none\n')
+        host.signal(signal.SIGHUP)
+        host.logged('SIGHUP: control/locals')
+        assert host.asked(b'late@new.example') == (1, 16)
+        (host.faults / '.fork').write_text(f'{errno.EAGAIN}\n')
+        (host.faults / '.fork').rename(host.faults / 'fork')
+        host.control('virtualdomains', 'new.example:joe\n')
+        host.signal(signal.SIGHUP)
+        host.logged('cannot fork a worker')
+        assert host.asked(b'late@new.example') == (2, LOST)
+        (host.faults / 'fork').unlink()
+        host.logged('workers can be forked again')
+        until('the new files count', lambda: host.asked(b'late@new.example') == (0, 5))
+        assert host.text().count('cannot fork a worker') == 1
+
+
+@needs_root
+def test_one_file_that_hangs_stops_nobody_elses_home(shim):
+    """joe has a dot-qmail file that leads to a server that is gone; the next one's home beside his is judged."""
+    with Crew(shim) as host:
+        host.close('far/4/.qmail-x')
+        assert host.asked(b'far4-x@example.org') == (2, HANGS)
+        for n in (5, 6, 7):
+            assert host.asked(b'far%d-x@example.org' % n) == (0, 5)
+        began = time.monotonic()
+        for _ in range(20):  # the probe asks what hung, so that this home hangs on
+            assert host.asked(b'far4-x@example.org') == (2, HANGS)
+        assert host.text().count('did not come back') == 1 and time.monotonic() - began < 10
+        host.open()
+        until('it answers again', lambda: host.asked(b'far4-x@example.org') == (0, 5))
+
+
+@needs_root
+def test_two_users_homes_that_hang_are_taken_for_all_beside_them(shim):
+    with Crew(shim) as host:
+        host.close('far/')
+        assert host.asked(b'far0-x@example.org') == (2, HANGS)
+        assert host.asked(b'far1-x@example.org') == (2, HANGS)
+        host.logged(f'addresses that need {host.dir}/far are answered')
+        began = time.monotonic()
+        for n in range(2, HOMES):
+            assert host.asked(b'far%d-x@example.org' % n) == (2, HANGS)
+        assert time.monotonic() - began < 5
+        assert host.asked(b'joe-list@example.org') == (0, 5)
+        host.open()
+        until('all are answered again', lambda: all(host.asked(b'far%d-x@example.org' % n) == (0, 5)
+                                                    for n in range(HOMES)))
+
+
+@needs_root
+def test_workers_end_with_their_parent_although_a_probe_hangs(shim):
+    with Crew(shim) as host:
+        host.close('far/8')
+        assert host.asked(b'far8-x@example.org') == (2, HANGS)
+        children = host.workers()
+        host.process.kill()
+        host.process.wait()
+        until('all workers have ended', lambda: sum(alive(pid) for pid in children) <= 1)
+        host.open()
+        until('the probe, too', lambda: not any(alive(pid) for pid in children))
+        host.start()
+        assert host.asked(b'far8-x@example.org') == (0, 5)
+
+
+@needs_root
+def test_questions_over_the_unix_socket_are_all_answered_though_a_home_hangs(shim):
+    """Clients do not repeat there: what a lost worker had put aside is answered, too."""
+    with Crew(shim) as host:
+        host.stop()
+        host.env['LISTEN'] = f'127.0.0.1:{host.port},{host.dir}/socket'
+        host.start()
+        host.close('far/9')
+        asked = []
+        for n in range(24):
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            s.connect(str(host.dir / 'socket'))
+            s.send(question(b'far9-x@example.org' if n % 2 else b'joe-list@example.org'))
+            asked.append(s)
+        for n, s in enumerate(asked):
+            s.settimeout(5)
+            assert parse(s.recv(4096)) in ([(2, HANGS), (2, LOST)] if n % 2 else [(0, 5)])
+            s.close()
+
+
+def alive(pid):
+    try:
+        return pathlib.Path(f'/proc/{pid}/stat').read_text().split()[2] != 'Z'
+    except FileNotFoundError:
+        return False
 
 
 @needs_root
