@@ -24,8 +24,8 @@ enum class relay_kind : uint32_t {
 };
 
 struct relay_message {
-  relay_kind kind = relay_kind::answer;
   uint64_t ticket = 0;
+  relay_kind kind = relay_kind::answer;
   qv_verdict verdict = QV_TEMPORARY;
   qv_reason reason = QV_REASON_NONE;
   int error = 0;

@@ -168,7 +168,7 @@ void crew_hand::tell_of_stranger(const ip_address &ip, bool may) {
   const std::string sentence =
       may ? ip_text(ip) + " asks from beyond this host, and there is no control/verifyclients: list there who may"
           : "datagram from " + ip_text(ip) + " ignored: it is not in control/verifyclients";
-  site.parent.tell({relay_kind::stranger}, sentence.data(), sentence.size());
+  site.parent.tell({0, relay_kind::stranger}, sentence.data(), sentence.size());
 }
 
 // The parent hears of a trouble at most once a second, and of its end once.
@@ -176,11 +176,11 @@ void crew_hand::tell_of_trouble(const address_answer &a) {
   const long long now = sockbits_now_ms();
   if (trouble_of(a.reason, a.error) != trouble_kind::none) {
     if (troubled && now - trouble_ms < 1000) return;
-    site.parent.tell({relay_kind::trouble, 0, a.verdict, a.reason, a.error}, "", 0);
+    site.parent.tell({0, relay_kind::trouble, a.verdict, a.reason, a.error}, "", 0);
     troubled = true;
     trouble_ms = now;
   } else if (troubled && trouble_disproved(a.reason) && now - trouble_ms >= 1000) {
-    site.parent.tell({relay_kind::fine}, "", 0);
+    site.parent.tell({0, relay_kind::fine}, "", 0);
     troubled = false;
   }
 }
@@ -344,7 +344,7 @@ int worker_run(const worker_site &site, unsigned seat, const sigset_t &unblocked
 
 bool worker_note(const char *sentence) {
   if (!working) return false;
-  working->site.parent.tell({relay_kind::advice}, sentence, strlen(sentence));
+  working->site.parent.tell({0, relay_kind::advice}, sentence, strlen(sentence));
   return true;
 }
 
@@ -370,7 +370,7 @@ void crew_reply(struct crew_hand *hand, const struct address_answer *answer, con
   const board_question &q = hand->seat.question;
   hand->tell_of_trouble(*answer);
   if (q.ticket)
-    hand->site.parent.tell({relay_kind::answer, q.ticket, answer->verdict}, reply, len);
+    hand->site.parent.tell({q.ticket, relay_kind::answer, answer->verdict}, reply, len);
   else if (const int error = len ? hand->site.sockets.answer(q.asker, reply, len) : 0; error)
     hand->cannot_answer(error);
 }

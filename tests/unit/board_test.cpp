@@ -111,7 +111,7 @@ TEST(relay, the_largest_question_and_an_empty_one_pass) {
 TEST(relay, answers_come_back_and_nobody_waits_for_room) {
   relay way;
   ASSERT_TRUE(way.open());
-  EXPECT_TRUE(way.tell({relay_kind::answer, 7, QV_INVALID}, "abc", 3));
+  EXPECT_TRUE(way.tell({7, relay_kind::answer, QV_INVALID}, "abc", 3));
   relay_message message;
   const char *bytes = nullptr;
   size_t len = 0;
@@ -121,6 +121,6 @@ TEST(relay, answers_come_back_and_nobody_waits_for_room) {
   EXPECT_EQ(std::string(bytes, len), "abc");
   EXPECT_FALSE(way.hear(message, bytes, len));
   int sent = 0;
-  while (sent < 1000000 && way.tell({relay_kind::advice, 0, QV_VALID}, "abc", 3)) ++sent;
+  while (sent < 1000000 && way.tell({0, relay_kind::advice, QV_VALID}, "abc", 3)) ++sent;
   EXPECT_LT(sent, 1000000) << "a full way says so";
 }
