@@ -142,7 +142,7 @@ void take_policy(address &a, bool changed) {
     if (changed) a.note(policy_change(file, a.policy_look, a.policy_file.again()));
   }
   a.policy_look = file.look;
-  ++a.policy_version;
+  if (changed) ++a.policy_version;
   for (const std::string &complaint : complaints) a.note(complaint);
 }
 

@@ -124,8 +124,10 @@ void controls::hangup(long long now_ms) {
     if (std::none_of(next.begin(), next.end(), [&](auto &t) { return same(t.files, files); }))
       next.push_back({files, build(files)});
   }
+  const bool other = !std::equal(next.begin(), next.end(), states_.begin(), states_.end(),
+                                 [](const state &a, const state &b) { return same(a.files, b.files); });
   states_ = std::move(next);
-  publish();
+  if (other) publish();
   note_("SIGHUP: control/locals and control/virtualdomains read again");
 }
 

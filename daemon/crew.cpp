@@ -567,12 +567,12 @@ void crew::take_clients(std::vector<std::string> &complaints, bool hungup) {
 // control/verifyclients and control/verifylimits.
 void crew::own_files(bool hungup, long long now) {
   std::vector<std::string> complaints;
-  const auto changed = [&](watch &file) { return hungup ? (file.hangup(now), true) : file.tick(now); };
-  if (changed(clients_file)) {
-    take_clients(complaints, hungup);
-    stale = true;
-  }
-  if (changed(limits_file)) {
+  const bool other_clients = hungup ? clients_file.hangup(now) : clients_file.tick(now);
+  const bool other_limits = hungup ? limits_file.hangup(now) : limits_file.tick(now);
+  // after SIGHUP complaints are repeated
+  if (other_clients || hungup) take_clients(complaints, hungup);
+  stale = stale || other_clients;
+  if (other_limits || hungup) {
     const control_text &text = limits_file.file();
     const bool told = !hungup && !limits_file.again();
     if (told && text.look == Look::found) say_held("control/verifylimits has changed: taken over");

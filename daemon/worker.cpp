@@ -85,6 +85,7 @@ struct crew_hand {
   long long mounts_ms = -MOUNTS_MS - 1;
   bool troubled = false;  // and the parent knows since trouble_ms
   long long trouble_ms = 0, unanswered_ms = 0;
+  int unanswered_error = 0;
   bool later = false, hangs = false, may_wait = true;
   std::vector<std::pair<ip_address, long long>> strangers;  // told of, and when
 };
@@ -185,10 +186,11 @@ void crew_hand::tell_of_trouble(const address_answer &a) {
   }
 }
 
-// Said once a minute: it may be so for every answer.
+// Each error is said once a minute: it may be so for every answer.
 void crew_hand::cannot_answer(int error) {
   const long long now = sockbits_now_ms();
-  if (unanswered_ms && now - unanswered_ms < 60000) return;
+  if (error == unanswered_error && now - unanswered_ms < 60000) return;
+  unanswered_error = error;
   unanswered_ms = now;
   char who[UDP_TEXT_MAX];
   crew_from_text(this, who);

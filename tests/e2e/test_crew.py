@@ -61,9 +61,11 @@ class Crew(Host):
         self.faults.mkdir(mode=0o777)
         self.faults.chmod(0o777)
         if shim:
-            self.env.update(LD_PRELOAD=str(shim), FAULTS=str(self.faults))
-            if SANITIZED:
-                self.env['ASAN_OPTIONS'] = os.environ.get('ASAN_OPTIONS', '') + ':verify_asan_link_order=0'
+            first = []
+            if SANITIZED:  # its library has to come first
+                first = [subprocess.run(['gcc', '-print-file-name=libasan.so'], check=True, capture_output=True,
+                                        text=True).stdout.strip()]
+            self.env.update(LD_PRELOAD=' '.join([*first, str(shim)]), FAULTS=str(self.faults))
 
     def close(self, place):
         (self.faults / '.door').write_text(f'0 {self.dir}/{place}\n')

@@ -131,6 +131,26 @@ def start(daemon, site, log):
     return process
 
 
+def shown(address):
+    """As the log has it, unless it is cut there."""
+    return ''.join('\\\\' if c == 92 else chr(c) if 0x21 <= c <= 0x7e else f'\\x{c:02x}' for c in address) or '<>'
+
+
+def in_order(addresses, said):
+    """The lines in the order of the addresses: several processes may have written them."""
+    lines, cut = {}, []
+    for line in said:
+        word = line.split(b' ')[1].decode('ascii')
+        if word.endswith('...'):
+            cut.append((word[:-3], line))
+        else:
+            lines.setdefault(word, []).append(line)
+    for word, line in cut:
+        whole = next(name for name in map(shown, addresses) if name.startswith(word) and name not in lines)
+        lines[whole] = [line]
+    return [lines[shown(address)].pop(0) for address in addresses]
+
+
 def ask(addresses, process, log):
     """[(answer or None, log line)] for at most some hundred addresses."""
     sockets = []
@@ -146,7 +166,7 @@ def ask(addresses, process, log):
         if process.poll() is not None:
             raise SystemExit('the daemon died: ' + repr(said[-1:]))
     answers = []
-    for s, line in zip(sockets, said):
+    for s, line in zip(sockets, in_order(addresses, said)):
         there, _, _ = select.select([s], [], [], 0)
         answers.append((s.recv(4096).hex() if there else None, line.decode('latin-1')))
         s.close()
