@@ -103,6 +103,31 @@ def test_demo_as_an_ordinary_user(build):
         demo.nothing_left()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason='needs root, to become another user')
+def test_demo_shows_that_the_socket_is_not_for_everybody(build):
+    """And tells where it is."""
+    with Demo(build) as demo:
+        status, text = demo.run()
+        assert_right(status, text)
+        assert re.search(r'^    drwxr-xr-x 0 0 \.\.\./verify$', text, re.M), text
+        assert re.search(r'^    srw-rw---- 0 \d+ \.\.\./verify/socket$', text, re.M), text
+        assert 'daemon connects: Permission denied' in text
+        status, text = demo.run(SOCKETMODE='0666')
+        assert status == 1 and re.search(r'^1 of \d\d steps FAILED\.$', text, re.M), text
+        assert 'daemon connects: may ask' in text
+        demo.nothing_left()
+
+
+def test_demo_where_the_temporary_folder_is_too_long_for_a_socket(demo):
+    long = demo.temporary / ('x' * 100)
+    long.mkdir()
+    status, text = demo.run(TMPDIR=str(long))
+    assert_right(status, text)
+    folder = re.search(r'^Below (\S+)', text, re.M)[1]
+    assert not folder.startswith(str(demo.temporary)) and not os.path.exists(folder)
+    assert list(long.iterdir()) == []
+
+
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_demo_interrupted_leaves_nothing(demo, number):
     child = demo.start()
@@ -133,13 +158,22 @@ def test_demo_keep_leaves_it_running_until_stopped(demo):
 
 YES_MAN = '''#!/usr/bin/python3
 import os, socket, sys
-ip, port = os.environ['LISTEN'].split(':')
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.bind((ip, int(port)))
+path = os.environ['LISTEN']
+if os.path.exists(path):
+    os.unlink(path)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+s.bind(path)
+os.chmod(path, 0o666)
+s.listen()
 while True:
-    question, client = s.recvfrom(65536)
-    s.sendto(b'\\xa0yes', client)
-    print('qmail-verify:', question.split(b'\\0')[0].decode(), 'permitted for yes.', file=sys.stderr, flush=True)
+    client, _ = s.accept()
+    with client:
+        question = client.recv(65536)
+        if not question:
+            continue
+        address, extension = question.split(b'\\0', 1)
+        client.send(b'\\xa0yes\\0' + extension[:24] + b'\\0\\5')
+    print('qmail-verify:', address.decode(), 'permitted for yes.', file=sys.stderr, flush=True)
 '''
 
 
