@@ -136,11 +136,15 @@ static int ignore(const struct crew_hand *hand, const char *why) {
   return 1;
 }
 
-/* A worker that does not know the newest control files refuses nobody. */
-static void nobody_knows(struct address_answer *a) {
+static void judge(struct address *host, const struct packet_question *q, struct address_answer *a) {
+  address_judge(host, &(struct address_question){q->address, q->address_len, q->sender, q->sender_len}, a);
+}
+
+/* It is "temporary" for this reason, whatever it was. */
+static void put_off(struct address_answer *a, enum qv_reason reason) {
   a->verdict = QV_TEMPORARY;
-  a->reason = QV_REASON_WORKER_LOST;
-  a->position = qv_reason_position(a->reason);
+  a->reason = reason;
+  a->position = qv_reason_position(reason);
 }
 
 /* The path of a question: decode, judge, encode, reply, log. */
@@ -151,9 +155,10 @@ static int answer(struct crew_hand *hand, struct address *host, const char *data
   int damaged = packet_read_question(datagram, len, &q) == -1;
   const char *why = damaged ? "its extension is damaged" : ignored(hand, &q, datagram, len);
   if (why) return ignore(hand, why);
-  address_judge(host, &(struct address_question){q.address, q.address_len, q.sender, q.sender_len}, &a);
+  judge(host, &q, &a);
   if (crew_later(hand)) return 0;
-  if (a.verdict == QV_INVALID && crew_old(hand)) nobody_knows(&a);
+  /* a worker that does not know the newest control files refuses nobody */
+  if (a.verdict == QV_INVALID && crew_old(hand)) put_off(&a, QV_REASON_WORKER_LOST);
   crew_reply(hand, &a, reply, encode(&q, len, &a, reply));
   log_decision(q.address, q.address_len, &a);
   return 1;
@@ -165,9 +170,7 @@ static size_t temporary(const char *datagram, size_t len, enum qv_reason reason,
   struct address_answer a;
   if (packet_read_question(datagram, len, &q) == -1) return 0;
   memset(&a, 0, sizeof a);
-  a.verdict = QV_TEMPORARY;
-  a.reason = reason;
-  a.position = qv_reason_position(reason);
+  put_off(&a, reason);
   if (about) {
     snprintf(a.about, sizeof a.about, "%s", about);
     log_decision(q.address, q.address_len, &a);
@@ -179,8 +182,7 @@ static size_t temporary(const char *datagram, size_t len, enum qv_reason reason,
 static void again(struct address *host, const char *datagram, size_t len) {
   struct packet_question q;
   struct address_answer a;
-  if (packet_read_question(datagram, len, &q) == -1) return;
-  address_judge(host, &(struct address_question){q.address, q.address_len, q.sender, q.sender_len}, &a);
+  if (packet_read_question(datagram, len, &q) == 0) judge(host, &q, &a);
 }
 
 /* ---- start */
@@ -295,11 +297,10 @@ struct start {
 static void announce(void *ctx) {
   const struct start *start = ctx;
   const char *endpoint;
-  int loopback;
   if (geteuid() != 0)
     say("not run by root: only homes of this process's own uid and gid are judged, what needs another is not answered", "",
         "");
-  for (unsigned i = 0; (endpoint = crew_endpoint(start->crew, i, &loopback)); ++i) announce_endpoint(endpoint, start->dir);
+  for (unsigned i = 0; (endpoint = crew_endpoint(start->crew, i)); ++i) announce_endpoint(endpoint, start->dir);
 }
 
 int main(int argc, char **argv) {

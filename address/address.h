@@ -38,7 +38,7 @@ typedef void address_note(void *ctx, const char *sentence);
    ("passwd" for the latter) and as whom; it returns 0, or an errno for the look, which
    then is not made. done is called when the last look of a visit is over. */
 struct address_guard {
-  int (*look)(void *ctx, const char *path, uid_t uid, gid_t gid);
+  int (*look)(void *ctx, const char *path, uid_t uid);
   void (*done)(void *ctx);
   void *ctx;
 };

@@ -145,8 +145,8 @@ class visit final : public site_visit {
     return st.st_uid == uid_ ? Runs::own : Runs::binary;
   }
 
-  int look() const { return guard_.look(home_path_, uid_, gid_); }
-  int look(const std::string &path) const { return path.starts_with('/') ? guard_.look(path, uid_, gid_) : look(); }
+  int look() const { return guard_.look(home_path_, uid_); }
+  int look(const std::string &path) const { return path.starts_with('/') ? guard_.look(path, uid_) : look(); }
 
   const look_guard &guard_;
   const look_guarded guarded_;  // done when the identity has been given up
@@ -184,7 +184,7 @@ int asuser_owner(uid_t uid, gid_t gid, const std::string &path, const look_guard
                  bool &become_failed) {
   const look_guarded guarded(guard);
   become_failed = false;
-  if (const int refused = guard.look(path, uid, gid)) return refused;
+  if (const int refused = guard.look(path, uid)) return refused;
   identity who(uid, gid);
   become_failed = who.error() != 0;
   if (become_failed) return who.error();

@@ -18,8 +18,8 @@ class look_guard {
   void set(const address_guard *guard) { guard_ = guard ? *guard : address_guard{}; }
 
   // Before each look: 0, or the errno that it is to have without being made.
-  int look(const std::string &path, uid_t uid, gid_t gid) const {
-    const int error = guard_.look ? guard_.look(guard_.ctx, path.c_str(), uid, gid) : 0;
+  int look(const std::string &path, uid_t uid) const {
+    const int error = guard_.look ? guard_.look(guard_.ctx, path.c_str(), uid) : 0;
     refused_ = refused_ || error != 0;
     return error;
   }

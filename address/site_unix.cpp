@@ -80,7 +80,7 @@ Look site_unix::users_cdb(cdb &db, int &error) { return db.open("users/cdb", err
 
 Look site_unix::passwd(const std::string &name, site_passwd &entry, int &error) {
   const look_guarded guarded(guard_);
-  if ((error = guard_.look("passwd", 0, 0))) return Look::failed;
+  if ((error = guard_.look("passwd", 0))) return Look::failed;
   return lookup<struct passwd>(
       [&](auto... to) { return getpwnam_r(name.c_str(), to...); },
       [&](const struct passwd &pw) { entry = {pw.pw_name, pw.pw_uid, pw.pw_gid, pw.pw_dir}; }, error);
@@ -88,7 +88,7 @@ Look site_unix::passwd(const std::string &name, site_passwd &entry, int &error) 
 
 Look site_unix::group(const std::string &name, gid_t &gid, int &error) {
   const look_guarded guarded(guard_);
-  if ((error = guard_.look("passwd", 0, 0))) return Look::failed;
+  if ((error = guard_.look("passwd", 0))) return Look::failed;
   return lookup<struct group>(
       [&](auto... to) { return getgrnam_r(name.c_str(), to...); }, [&](const struct group &gr) { gid = gr.gr_gid; },
       error);

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 
@@ -52,6 +53,10 @@ void board_hangs_remove(board &b, const std::string &place) {
     b.hanging_writes.fetch_add(1);
     return;
   }
+}
+
+std::string_view board_datagram(const board_seat &seat) {
+  return {seat.datagram, std::min(seat.len, sizeof seat.datagram)};
 }
 
 bool board_look_of(const board_seat &seat, board_look &look) {

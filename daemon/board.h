@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "listen.h"
 #include "qmail-verify.h"
@@ -33,7 +34,6 @@ struct board_question {
 // What a look is at. Written by the worker before it looks.
 struct board_look {
   uid_t uid = 0;
-  gid_t gid = 0;
   char path[BOARD_PATH_MAX]{};  // cut there
 };
 
@@ -74,6 +74,9 @@ bool board_hangs(const board &b, const char *path);
 // By the parent only. False: no room.
 bool board_hangs_add(board &b, const std::string &place);
 void board_hangs_remove(board &b, const std::string &place);
+
+// The question that the worker on this seat has in hand. Lives as long as it has it.
+std::string_view board_datagram(const board_seat &seat);
 
 // A copy of what the worker on this seat looks at. False: it changed meanwhile.
 bool board_look_of(const board_seat &seat, board_look &look);

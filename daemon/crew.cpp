@@ -101,7 +101,6 @@ struct hanging_place {
 struct crew {
   listen_sockets sockets;
   std::vector<std::string> endpoints;
-  std::vector<std::string> warnings;
   board *all = nullptr;
   relay way;
   unique_fd alarm, life_parent, life_worker;
@@ -151,16 +150,19 @@ struct crew {
     return count([&](unsigned i) { return alive(i) && workers[i].stuck; });
   }
   bool hire(long long now);
+  void be_child();
   [[noreturn]] void work(unsigned i);
   void lose(unsigned i);
+  void retire(unsigned i);
   void fill(long long now);
   void new_generation(long long now);
   // questions
   void question(uint64_t ticket, const char *datagram, size_t len, long long now);
-  void too_many(const board_question &sent, const char *datagram, size_t len, long long now);
+  void too_many(const board_question &sent, std::string_view datagram, long long now);
   void hear(long long now);
+  void answered(const relay_message &message, const char *bytes, size_t len, long long now);
   void hand_on(unsigned i);
-  void refuse(const board_question &question, const char *datagram, size_t len, qv_reason reason, const char *about);
+  void refuse(const board_question &question, std::string_view datagram, qv_reason reason, const char *about);
   // the watch
   void look_around(long long now);
   void is_stuck(unsigned i, long long now, long long since);
@@ -192,11 +194,15 @@ struct crew {
 
 // ---- seats
 
-// A child that becomes a worker. What belongs to the parent alone is closed in it.
-void crew::work(unsigned i) {
+// In a child: what belongs to the parent alone is closed.
+void crew::be_child() {
   local.reset();
   sockets.close_local();
   life_parent.reset();
+}
+
+void crew::work(unsigned i) {
+  be_child();
   const worker_site site{*all, sockets, clients, host, *calls, way, generation, alarm.get(), life_worker.get()};
   _exit(worker_run(site, i, unblocked));
 }
@@ -236,6 +242,13 @@ void crew::lose(unsigned i) {
   kill(seat(i).pid.load(), SIGKILL);
 }
 
+// It ends when it has answered what it has in hand.
+void crew::retire(unsigned i) {
+  workers[i].retired = true;
+  seat(i).lost.store(true);
+  kill(seat(i).pid.load(), SIGUSR1);
+}
+
 // As many as are wanted.
 void crew::fill(long long now) {
   while (!got_term && servers() < wanted && hire(now)) {
@@ -251,12 +264,8 @@ void crew::new_generation(long long now) {
     if (!hire(now)) break;
   const bool any = count([&](unsigned i) { return serving(i) && workers[i].generation == generation; }) != 0;
   stale = !any;
-  for (unsigned i = 0; any && i < all->seats_used.load(); ++i) {
-    if (!serving(i) || workers[i].generation == generation) continue;
-    workers[i].retired = true;
-    seat(i).lost.store(true);
-    kill(seat(i).pid.load(), SIGUSR1);
-  }
+  for (unsigned i = 0; any && i < all->seats_used.load(); ++i)
+    if (serving(i) && workers[i].generation != generation) retire(i);
 }
 
 // ---- questions
@@ -267,16 +276,17 @@ void crew::question(uint64_t ticket, const char *datagram, size_t len, long long
   ip_address client;
   if (packet_read_question(datagram, len, &q) == 0 && q.client) client = ip_of(q.client, q.client_len);
   const board_question sent{ticket, {}, 0};
-  if (client.size && !limit.may_know(client, now)) return refuse(sent, datagram, len, QV_REASON_LIMITED, ip_text(client).c_str());
+  if (client.size && !limit.may_know(client, now))
+    return refuse(sent, {datagram, len}, QV_REASON_LIMITED, ip_text(client).c_str());
   // whoever asks here does not ask again
   const bool room = waiting.size() < (len <= QV_QUESTION_WRITTEN_MAX ? PENDING_MAX : LARGE_MAX);
-  if (!room || !way.ask(sent, datagram, len)) return too_many(sent, datagram, len, now);
+  if (!room || !way.ask(sent, datagram, len)) return too_many(sent, {datagram, len}, now);
   waiting[ticket] = {std::string(datagram, len), client, now};
 }
 
 // More than can be judged: said once a minute, not for each.
-void crew::too_many(const board_question &sent, const char *datagram, size_t len, long long now) {
-  refuse(sent, datagram, len, QV_REASON_RESOURCE_TROUBLE, nullptr);
+void crew::too_many(const board_question &sent, std::string_view datagram, long long now) {
+  refuse(sent, datagram, QV_REASON_RESOURCE_TROUBLE, nullptr);
   if (too_many_ms && now - too_many_ms < 60000) return;
   too_many_ms = now;
   say("questions come over the UNIX socket faster than they can be judged: some are answered \"temporary\"", ".", "");
@@ -288,31 +298,30 @@ void crew::hear(long long now) {
   const char *bytes;
   size_t len;
   for (int n = 0; n < 256 && way.hear(message, bytes, len); ++n) {
-    if (message.kind == relay_kind::trouble) {
-      trouble_seen.seen(trouble_of(message.reason, message.error), message.error, now);
-      continue;
+    switch (message.kind) {
+      case relay_kind::answer: answered(message, bytes, len, now); break;
+      case relay_kind::advice:
+      case relay_kind::stranger: advice(message.kind, std::string(bytes, len), now); break;
+      case relay_kind::trouble:
+        trouble_seen.seen(trouble_of(message.reason, message.error), message.error, now);
+        break;
+      case relay_kind::fine: trouble_seen.disproved(now); break;
     }
-    if (message.kind == relay_kind::fine) {
-      trouble_seen.disproved(now);
-      continue;
-    }
-    if (message.kind != relay_kind::answer) {
-      advice(message.kind, std::string(bytes, len), now);
-      continue;
-    }
-    const auto asked = waiting.find(message.ticket);
-    if (asked == waiting.end()) continue;
-    if (asked->second.client.size) limit.count(asked->second.client, message.verdict, now);
-    if (len) local->answer(message.ticket, bytes, len);
-    waiting.erase(asked);
   }
 }
 
+void crew::answered(const relay_message &message, const char *bytes, size_t len, long long now) {
+  const auto asked = waiting.find(message.ticket);
+  if (asked == waiting.end()) return;
+  if (asked->second.client.size) limit.count(asked->second.client, message.verdict, now);
+  if (len) local->answer(message.ticket, bytes, len);
+  waiting.erase(asked);
+}
+
 // The answer to a question that nobody can judge.
-void crew::refuse(const board_question &question, const char *datagram, size_t len, qv_reason reason,
-                  const char *about) {
+void crew::refuse(const board_question &question, std::string_view datagram, qv_reason reason, const char *about) {
   char reply[QV_REPLY_MAX];
-  const size_t n = calls->temporary(datagram, len, reason, about, reply);
+  const size_t n = calls->temporary(datagram.data(), datagram.size(), reason, about, reply);
   if (question.ticket) {
     waiting.erase(question.ticket);
     if (n) local->answer(question.ticket, reply, n);
@@ -326,8 +335,9 @@ void crew::hand_on(unsigned i) {
   const board_seat &s = seat(i);
   if (s.judging_ms.load() == 0) return;
   board_question question = s.question;
-  if (++question.again > 1 || !way.ask(question, s.datagram, std::min(s.len, sizeof s.datagram)))
-    refuse(question, s.datagram, std::min(s.len, sizeof s.datagram), QV_REASON_WORKER_LOST, "");
+  const std::string_view datagram = board_datagram(s);
+  if (++question.again > 1 || !way.ask(question, datagram.data(), datagram.size()))
+    refuse(question, datagram, QV_REASON_WORKER_LOST, "");
 }
 
 // ---- the watch
@@ -364,9 +374,8 @@ void crew::is_stuck(unsigned i, long long now, long long since) {
   const board_seat &s = seat(i);
   board_look look;
   const bool known = s.looking_ms.load() != 0 && board_look_of(s, look);
-  if (s.judging_ms.load() != 0)
-    refuse(s.question, s.datagram, std::min(s.len, sizeof s.datagram), QV_REASON_HOME_HANGS, known ? look.path : "");
-  if (known) hangs(look, std::string(s.datagram, std::min(s.len, sizeof s.datagram)), now, since);
+  if (s.judging_ms.load() != 0) refuse(s.question, board_datagram(s), QV_REASON_HOME_HANGS, known ? look.path : "");
+  if (known) hangs(look, std::string(board_datagram(s)), now, since);
   if (stuck() >= CREW_STUCK_MAX && !all->closed.exchange(true))
     say("", std::to_string(CREW_STUCK_MAX).c_str(),
         " workers are stuck in homes: no home is looked at, and addresses here are answered \"temporary\", until one of "
@@ -468,9 +477,7 @@ void crew::probe(hanging_place &place, long long now) {
   place.told = false;
   const pid_t pid = fork();
   if (pid == 0) {
-    local.reset();
-    sockets.close_local();
-    life_parent.reset();
+    be_child();
     held.holding = true;  // nobody wants to hear what it finds
     struct sigaction act {};
     act.sa_handler = SIG_DFL;
@@ -519,10 +526,7 @@ void crew::spare(long long now) {
   if (servers() <= wanted || now - calm_since_ms < SPARE_MS) return;
   for (unsigned i = 0; i < all->seats_used.load(); ++i) {
     if (!serving(i) || seat(i).judging_ms.load()) continue;
-    workers[i].retired = true;
-    seat(i).lost.store(true);
-    kill(seat(i).pid.load(), SIGUSR1);
-    return;
+    return retire(i);
   }
 }
 
@@ -590,8 +594,7 @@ void crew::own_files(bool hungup, long long now) {
 // A change is in force when the workers that do not know it have ended; those that
 // are stuck answer nobody.
 void crew::let_go(long long now) {
-  if (!held.holding) return;
-  if (stale) return;
+  if (!held.holding || stale) return;
   const bool old = count([&](unsigned i) { return alive(i) && workers[i].retired && !workers[i].stuck; }) != 0;
   if (old && now - held.since_ms < CREW_STUCK_MS) return;
   held.holding = false;
@@ -610,7 +613,7 @@ void crew::overdue(long long now) {
   for (const auto &[ticket, one] : waiting)
     if (now - one.since_ms >= PENDING_MS) late.emplace_back(ticket, one.datagram);
   for (const auto &[ticket, datagram] : late)
-    refuse({ticket, {}, 0}, datagram.data(), datagram.size(), QV_REASON_WORKER_LOST, "");
+    refuse({ticket, {}, 0}, datagram, QV_REASON_WORKER_LOST, "");
 }
 
 void crew::tick(long long now) {
@@ -698,11 +701,7 @@ void crew::step() {
   if (all->alert.load()) left = std::min<long long>(left, CREW_LOOK_MS);
   const timespec wait{static_cast<time_t>(left / 1000), static_cast<long>(left % 1000) * 1000000};
   const bool any = ppoll(fds, 3, &wait, &unblocked) > 0;
-  if (any) {  // ppoll lets no signal in where there is something to do
-    sigset_t blocked;
-    sigprocmask(SIG_SETMASK, &unblocked, &blocked);
-    sigprocmask(SIG_SETMASK, &blocked, nullptr);
-  }
+  if (any) worker_let_signals_in(unblocked);
   now = sockbits_now_ms();
   if (any && fds[1].revents) {
     uint64_t drained;
@@ -789,10 +788,8 @@ struct crew *crew_open(const char *listen, gid_t group, mode_t mode, int *code) 
   }
 }
 
-const char *crew_endpoint(const struct crew *crew, unsigned i, int *loopback) {
-  if (i >= crew->endpoints.size()) return nullptr;
-  *loopback = i >= crew->sockets.udp().size() || crew->sockets.udp()[i].loopback;
-  return crew->endpoints[i].c_str();
+const char *crew_endpoint(const struct crew *crew, unsigned i) {
+  return i < crew->endpoints.size() ? crew->endpoints[i].c_str() : nullptr;
 }
 
 int crew_run(struct crew *crew, struct address *host, unsigned workers, const struct crew_calls *calls,

@@ -57,8 +57,8 @@ struct crew_calls {
 struct crew *crew_open(const char *listen, gid_t group, mode_t mode, int *code);
 
 /* The i-th endpoint that is listened on, as text; NULL: there are no more. Lives as
-   long as the crew. *loopback: only this host can reach it. */
-const char *crew_endpoint(const struct crew *crew, unsigned i, int *loopback);
+   long as the crew. */
+const char *crew_endpoint(const struct crew *crew, unsigned i);
 
 /* Serves until SIGTERM or SIGINT with so many workers (1 to CREW_WORKERS_MAX). host: as address_new made
    it, in the qmail directory. SIGTERM, SIGINT, SIGHUP and SIGCHLD are its own from now on. Returns the exit code.

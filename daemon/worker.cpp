@@ -25,13 +25,6 @@ constexpr size_t STRANGERS_MAX = 64;
 constexpr long long MOUNTS_MS = 1000;
 constexpr int RETRY_MS = 10;        // how often those are tried
 
-// epoll_pwait lets no signal in where there is something to do.
-void let_signals_in(const sigset_t &unblocked) {
-  sigset_t blocked;
-  sigprocmask(SIG_SETMASK, &unblocked, &blocked);
-  sigprocmask(SIG_SETMASK, &blocked, nullptr);
-}
-
 volatile sig_atomic_t got_drain, got_retire;
 void on_drain(int) { got_drain = 1; }
 void on_retire(int) { got_retire = 1; }
@@ -49,10 +42,9 @@ struct aside {
 struct crew_hand {
   crew_hand(const worker_site &s, unsigned number, const sigset_t &u)
       : site(s), own(number), seat(s.all.seat[number]), unblocked(u) {
-    const address_guard guard{[](void *me, const char *path, uid_t uid, gid_t gid) {
-                                return static_cast<crew_hand *>(me)->look(path, uid, gid);
-                              },
-                              [](void *me) { static_cast<crew_hand *>(me)->done(); }, this};
+    const address_guard guard{
+        [](void *me, const char *path, uid_t uid) { return static_cast<crew_hand *>(me)->look(path, uid); },
+        [](void *me) { static_cast<crew_hand *>(me)->done(); }, this};
     address_watch(s.host, &guard);
   }
 
@@ -62,12 +54,12 @@ struct crew_hand {
   bool serve_udp(unsigned i);
   bool serve_relay();
   void retry();
-  void handle(size_t len);
+  void handle(size_t len, bool patient = true);
   void tell_of_trouble(const address_answer &a);
   void cannot_answer(int error);
   bool may_ask();
   void tell_of_stranger(const ip_address &ip, bool may);
-  int look(const char *path, uid_t uid, gid_t gid);
+  int look(const char *path, uid_t uid);
   void done() { seat.looking_ms.store(0, std::memory_order_release); }
   bool last_free() const;
   bool waited_for(const char *path, long long now);
@@ -129,7 +121,7 @@ void crew_hand::wake_parent() {
 }
 
 // A look is announced before it is made.
-int crew_hand::look(const char *path, uid_t uid, gid_t gid) {
+int crew_hand::look(const char *path, uid_t uid) {
   const long long now = sockbits_now_ms();
   if (later || hangs) return ETIMEDOUT;  // one that could not be made makes the rest worthless
   if (seat.looking_ms.load(std::memory_order_relaxed) != 0 && strncmp(seat.look.path, path, BOARD_PATH_MAX - 1) == 0) {
@@ -143,7 +135,6 @@ int crew_hand::look(const char *path, uid_t uid, gid_t gid) {
   }
   seat.looks.fetch_add(1);
   seat.look.uid = uid;
-  seat.look.gid = gid;
   strncpy(seat.look.path, path, BOARD_PATH_MAX - 1);
   seat.looks.fetch_add(1);
   seat.looking_ms.store(now);
@@ -209,16 +200,15 @@ bool crew_hand::may_ask() {
   return may;
 }
 
-// The question that stands on the seat.
-void crew_hand::handle(size_t len) {
+// The question that stands on the seat. patient: it may be put aside.
+void crew_hand::handle(size_t len, bool patient) {
   seat.len = len;
   seat.judging_ms.store(sockbits_now_ms(), std::memory_order_release);
   later = hangs = false;
-  may_wait = may_wait && put_aside.size() < ASIDE_MAX;
+  may_wait = patient && put_aside.size() < ASIDE_MAX;
   if (may_ask() && !site.calls.answer(this, site.host, seat.datagram, len))
     put_aside.push_back({seat.question, std::string(seat.datagram, len), sockbits_now_ms()});
   seat.judging_ms.store(0, std::memory_order_release);
-  may_wait = true;
 }
 
 // Takes some. False: there were no more.
@@ -258,9 +248,8 @@ void crew_hand::retry() {
     put_aside.pop_front();
     seat.question = one.question;
     memcpy(seat.datagram, one.datagram.data(), one.datagram.size());
-    may_wait = sockbits_now_ms() - one.since_ms < CREW_STUCK_MS + CREW_STUCK_MS / 2;
     const size_t before = put_aside.size();
-    handle(one.datagram.size());
+    handle(one.datagram.size(), sockbits_now_ms() - one.since_ms < CREW_STUCK_MS + CREW_STUCK_MS / 2);
     if (put_aside.size() == before) continue;
     put_aside.back().since_ms = one.since_ms;
     return;
@@ -320,7 +309,7 @@ int crew_hand::run() {
       else
         serve_udp(static_cast<unsigned>(ready[i].data.u64));
     }
-    if (n > 0) let_signals_in(unblocked);
+    if (n > 0) worker_let_signals_in(unblocked);
     if (got_retire) stop_listening();
     if (!put_aside.empty()) retry();
   }
@@ -336,6 +325,12 @@ int crew_hand::run() {
 
 namespace {
 const crew_hand *working;  // in a worker: itself
+}
+
+void worker_let_signals_in(const sigset_t &unblocked) {
+  sigset_t blocked;
+  sigprocmask(SIG_SETMASK, &unblocked, &blocked);
+  sigprocmask(SIG_SETMASK, &blocked, nullptr);
 }
 
 int worker_run(const worker_site &site, unsigned seat, const sigset_t &unblocked) {

@@ -31,9 +31,13 @@ struct worker_site {
 };
 
 // Serves on this seat until SIGTERM (answers what has arrived, then ends), SIGUSR1
-// (ends: others serve) or until the parent is gone. Returns the exit code. unblocked: the signal mask to
-// wait with.
+// (ends: others serve) or until the parent is gone. Returns the exit code. unblocked:
+// the signal mask to wait with.
 int worker_run(const worker_site &site, unsigned seat, const sigset_t &unblocked);
+
+// ppoll and epoll_pwait let no signal in where there is something to do: to be called
+// behind such a wait, by the parent, too.
+void worker_let_signals_in(const sigset_t &unblocked);
 
 // In a worker: hands a sentence for the log to the parent. False: this is no worker.
 bool worker_note(const char *sentence);
