@@ -41,6 +41,15 @@ def until(what, condition):
     return value
 
 
+def preload(library):
+    """LD_PRELOAD for the programs of this build: a sanitizer's library has to come first."""
+    first = []
+    if 'sanitize' in BUILD.name:
+        first = [subprocess.run(['gcc', '-print-file-name=libasan.so'], check=True, capture_output=True,
+                                text=True).stdout.strip()]
+    return ':'.join([*first, str(library)])
+
+
 def quiet_port():
     """A port free for UDP and TCP that the kernel gives to nobody by itself."""
     while True:

@@ -12,19 +12,19 @@ import select
 import shutil
 import signal
 import socket
-import struct
 import subprocess
 import threading
 import time
 
+import packets
 import pytest
-from qmailhost import BUILD, ROOT, Host, until
+from packets import question
+from qmailhost import BUILD, ROOT, Host, preload, until
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='needs root: users of its own')
 SANITIZED = 'sanitize' in str(BUILD)
 
 JOE, HOMES = 7001, 12
-MAGIC = b'qverify2'
 HANGS, LOST = 54, 55
 
 
@@ -61,11 +61,7 @@ class Crew(Host):
         self.faults.mkdir(mode=0o777)
         self.faults.chmod(0o777)
         if shim:
-            first = []
-            if SANITIZED:  # its library has to come first
-                first = [subprocess.run(['gcc', '-print-file-name=libasan.so'], check=True, capture_output=True,
-                                        text=True).stdout.strip()]
-            self.env.update(LD_PRELOAD=' '.join([*first, str(shim)]), FAULTS=str(self.faults))
+            self.env.update(LD_PRELOAD=preload(shim), FAULTS=str(self.faults))
 
     def close(self, place):
         (self.faults / '.door').write_text(f'0 {self.dir}/{place}\n')
@@ -85,14 +81,9 @@ class Crew(Host):
             return parse(s.recv(4096))
 
 
-def question(address, nonce=None):
-    return address + b'\0' + MAGIC + (nonce or random.randbytes(16))
-
-
 def parse(answer):
-    at = answer.index(b'\0', 1)
-    assert answer[at + 1:at + 9] == MAGIC
-    return answer[0] & 15, struct.unpack('>H', answer[at + 25:at + 27])[0]
+    """(result, reason)."""
+    return packets.parse(answer)[:2]
 
 
 def worst_ms(host, count, each=lambda: None):

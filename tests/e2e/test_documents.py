@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import typing
 
+import packets
 import pytest
 from qmailhost import Host, newu
 
@@ -584,7 +585,7 @@ PROGRAMS = ['bouncesaying', 'except', 'condredirect', 'fastforward', 'vdeliverma
             'ezmlm-send', 'ezmlm-reject', 'ezmlm-manage', 'ezmlm-return', 'ezmlm-warn']
 
 # Rows that no plain question can ask about: the unit test that does.
-NULL_SENDER = b'qverify2' + bytes(16) + b'\2\0\0'  # an extended question's nonce, and its field
+NULL_SENDER = packets.question(b'')[1:] + packets.field(packets.SENDER, b'')  # what stands behind the address's NUL
 
 # Situations: what they put into the home, and into control/verifypolicy.
 RECORDS = {'has a@host': b':a@{domain}', 'has it': b':a@{domain}', 'has @host': b':@{domain}', 'has a@': b':a@',

@@ -24,7 +24,7 @@ import threading
 import time
 
 from mailhost import GID, UID, Mailhost, Session
-from qmailhost import BUILD, until
+from qmailhost import BUILD, preload, until
 
 FAULT = pathlib.Path(__file__).resolve().parent
 SOAK = bool(os.environ.get('SOAK'))
@@ -223,10 +223,7 @@ class FaultHost(Mailhost):
         super().services()
 
     def shim_environment(self):
-        first = []
-        if 'sanitize' in BUILD.name:  # the sanitizer's library wants to be the first one
-            first = [subprocess.run(['gcc', '-print-file-name=libasan.so'], capture_output=True, text=True).stdout.strip()]
-        return {'LD_PRELOAD': ':'.join([*first, f'{self.dir}/bin/fault-shim.so']), 'FAULTS': str(self.faults)}
+        return {'LD_PRELOAD': preload(f'{self.dir}/bin/fault-shim.so'), 'FAULTS': str(self.faults)}
 
     def script(self, path, text):
         if path == self.verify.folder / 'run':

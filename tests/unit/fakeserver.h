@@ -150,6 +150,29 @@ inline int listen_on_path(const std::string &path, int backlog) {
   return fd;
 }
 
+// What a server's thread has heard, for the thread of the test.
+class Heard {
+ public:
+  // Its number: 0, 1, ...
+  size_t remember(const Question &q) {
+    const std::lock_guard lock(mutex_);
+    questions_.push_back(q);
+    come_.notify_all();
+    return questions_.size() - 1;
+  }
+  // All so far, once there are at least n (or ten seconds have gone by).
+  std::vector<Question> at_least(size_t n) const {
+    std::unique_lock lock(mutex_);
+    come_.wait_for(lock, std::chrono::seconds(10), [&] { return questions_.size() >= n; });
+    return questions_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable come_;
+  std::vector<Question> questions_;
+};
+
 class FakeServer {
  public:
   using Handler = std::function<void(FakeServer &, size_t number, const Question &)>;
@@ -180,11 +203,7 @@ class FakeServer {
   }
 
   // The questions so far, once there are at least n (or ten seconds have gone by).
-  std::vector<Question> questions(size_t n = 0) const {
-    std::unique_lock lock(mutex_);
-    come_.wait_for(lock, std::chrono::seconds(10), [&] { return questions_.size() >= n; });
-    return questions_;
-  }
+  std::vector<Question> questions(size_t n = 0) const { return heard_.at_least(n); }
 
  private:
   FakeServer(Handler handler, std::pair<int, uint16_t> socket, const char *host = "127.0.0.1:")
@@ -208,23 +227,14 @@ class FakeServer {
     if (n == -1) return;
     q.text.assign(buf, static_cast<size_t>(n));
     q.at = std::chrono::steady_clock::now();
-    size_t number;
-    {
-      std::lock_guard lock(mutex_);
-      number = questions_.size();
-      questions_.push_back(q);
-    }
-    come_.notify_all();
-    handler_(*this, number, q);
+    handler_(*this, heard_.remember(q), q);
   }
 
   std::string host_;
   uint16_t port_;
   Handler handler_;
   int fd_, stop_;
-  mutable std::mutex mutex_;
-  mutable std::condition_variable come_;
-  std::vector<Question> questions_;
+  Heard heard_;
   std::thread thread_;
 };
 
@@ -254,11 +264,7 @@ class FakeUnixServer {
   void say(const Question &to, std::string_view bytes) { send(to.connection, bytes.data(), bytes.size(), MSG_NOSIGNAL); }
   void hang_up(const Question &to) { shutdown(to.connection, SHUT_RDWR); }
 
-  std::vector<Question> questions(size_t n = 0) const {
-    std::unique_lock lock(mutex_);
-    come_.wait_for(lock, std::chrono::seconds(10), [&] { return questions_.size() >= n; });
-    return questions_;
-  }
+  std::vector<Question> questions(size_t n = 0) const { return heard_.at_least(n); }
   // How many connections were made, and how many are open.
   std::pair<size_t, size_t> connections() const {
     std::lock_guard lock(mutex_);
@@ -292,30 +298,21 @@ class FakeUnixServer {
       std::lock_guard lock(mutex_);
       std::erase(connections_, fd);
       close(fd);
-      come_.notify_all();
       return;
     }
     q.text.assign(buf, static_cast<size_t>(n));
     q.connection = fd;
     q.at = std::chrono::steady_clock::now();
-    size_t number;
-    {
-      std::lock_guard lock(mutex_);
-      number = questions_.size();
-      questions_.push_back(q);
-    }
-    come_.notify_all();
-    handler_(*this, number, q);
+    handler_(*this, heard_.remember(q), q);
   }
 
   std::string path_;
   Handler handler_;
   int fd_, stop_;
-  mutable std::mutex mutex_;
-  mutable std::condition_variable come_;
+  Heard heard_;
+  mutable std::mutex mutex_;  // of the connections
   std::vector<int> connections_;
   size_t made_ = 0;
-  std::vector<Question> questions_;
   std::thread thread_;
 };
 
