@@ -119,6 +119,10 @@ TEST(PasswdTable, ANumberThatIsNotReadAlikeIsAskedForThatNameAlone) {
 
 TEST(PasswdTable, OfOneNameTheFirstLineCounts) {
   EXPECT_EQ(expect_same("joe:x:1\njoe:x:1:2::/first:\njoe:x:3:4::/second:\n", "joe"), "joe 1 2 /first");
+  // and the others are not gone through for each: this would not end
+  std::string text = "joe:x:1:2::/first:\n";
+  for (int i = 0; i < 400000; ++i) text += "joe:x:3:4::/h:\n";
+  EXPECT_EQ(in(text, "joe"), "joe 1 2 /first");
 }
 
 TEST(PasswdTable, SaysWhatItDoesNotFollow) {
@@ -390,6 +394,19 @@ TEST_F(Passwd, WithoutRightsSomebodyElseHasToAsk) {
   fs::permissions(root + "/etc/passwd", fs::perms(0644));
   EXPECT_EQ(again("joe"), joe);
   EXPECT_FALSE(index->denied());
+  // a look that was refused does not put off the next, with more rights
+  if (geteuid() == 0) {
+    clock.now += SECOND;
+    clock.step = 10 * MS;
+    replace(ANN);
+    fs::permissions(root + "/etc/passwd", fs::perms(0));
+    EXPECT_EQ(as_user("ann"), "ask");
+    EXPECT_EQ(again("ann"), ann);
+    clock.step = 0;
+    clock.now += SECOND;
+    replace(JOE);
+    EXPECT_EQ(again("joe"), joe);
+  }
   // the same behind a directory, and what was read before is not lost
   const unsigned before = index->readings();
   fs::permissions(root + "/etc", fs::perms(0));
@@ -469,6 +486,19 @@ TEST_F(Passwd, AFileThatChangesWhileItIsReadIsReadAgain) {
   changes = 1000;
   EXPECT_EQ(again("joe"), "ask");
   EXPECT_EQ(index->memory(), 0u);
+  // of the same size: what was read goes with the times that it has
+  clock.at_wall = nullptr;
+  replace(JOE);
+  EXPECT_EQ(fresh("joe"), joe);
+  const unsigned before = index->readings();
+  replace(JOE);
+  changes = 1;
+  clock.at_wall = [&] {
+    if (changes-- > 0) write(ANN);
+  };
+  EXPECT_EQ(again("ann"), ann);
+  EXPECT_EQ(again("ann"), ann);
+  EXPECT_EQ(index->readings(), before + 1);
   // cut short while it is read
   int cuts = 1;
   replace(JOE + ANN);
@@ -483,14 +513,14 @@ TEST_F(Passwd, ReadingTakesAFifthOfTheTime) {
   clock.step = 10 * MS;
   int looks = 0;
   const int64_t begin = clock.now;
-  for (bool one = true; clock.now - begin < 30 * SECOND; one = !one, ++looks) {
+  for (bool one = true; clock.now - begin < 6 * SECOND; one = !one, ++looks) {
     replace(one ? ANN : JOE);
     EXPECT_NE(again("joe"), "ask");  // the reading is over in time
   }
   // each takes 10 ms and is followed by 50 ms
-  EXPECT_GE(index->readings(), 400u);
-  EXPECT_LE(index->readings(), 500u);
-  EXPECT_GT(looks, 1000);
+  EXPECT_GE(index->readings(), 80u);
+  EXPECT_LE(index->readings(), 100u);
+  EXPECT_GT(looks, 200);
 }
 
 TEST_F(Passwd, ALongReadingIsPutOffForAsLongAsTheOldOneCounts) {
@@ -648,12 +678,13 @@ std::string many_users(int users) {
   return text;
 }
 
-// Memory of this process that is its own and in use, in bytes.
-size_t resident() {
+// The address space that this process has taken, in bytes (a figure that is exact, other
+// than what is resident).
+size_t taken() {
   std::ifstream statm("/proc/self/statm");
-  size_t total = 0, here = 0, shared = 0;
-  statm >> total >> here >> shared;
-  return (here - shared) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  size_t pages = 0;
+  statm >> pages;
+  return pages * static_cast<size_t>(sysconf(_SC_PAGESIZE));
 }
 
 }  // namespace
@@ -671,14 +702,12 @@ TEST_F(Passwd, TheOldIndexIsGoneBeforeTheNewOneIsMade) {
   write(many_users(users));
   fs::copy(root + "/etc/passwd", root + "/etc/next");
   find("joe");
-  const size_t one = resident();
+  const size_t one = taken();
   size_t between = 0;
-  clock.at_wall = [&] { between = resident(); };  // behind open, before reading
+  clock.at_wall = [&] { between = taken(); };  // behind open, before reading
   fs::rename(root + "/etc/next", root + "/etc/passwd");
   EXPECT_EQ(again("user000001"), "user000001 1001 100 /home/user000001");
-#if !defined(__SANITIZE_ADDRESS__)
+  EXPECT_GT(between, 0u);
   EXPECT_LT(between + index->memory() / 2, one);
-#else
-  EXPECT_LT(between, one);
-#endif
+  EXPECT_LT(taken(), one + index->memory() / 2);
 }
