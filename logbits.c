@@ -113,14 +113,19 @@ static void tell_dropped(int fd, struct log_state *state, const char *prefix) {
   if (write_now(fd, line.text, line.len) == 0) state->dropped = 0;
 }
 
-void log_write(struct log_line *line, int fd, struct log_state *state, const char *prefix) {
+void log_write_lines(const char *text, size_t len, unsigned lines, int fd, struct log_state *state,
+                     const char *prefix) {
   int error = errno;
 
-  line->text[line->len++] = '\n';
-  if (write_now(fd, line->text, line->len) == -1)
-    ++state->dropped;
+  if (write_now(fd, text, len) == -1)
+    state->dropped += lines;
   else if (state->dropped)
     tell_dropped(fd, state, prefix);
-  line->len = 0;
   errno = error;
+}
+
+void log_write(struct log_line *line, int fd, struct log_state *state, const char *prefix) {
+  line->text[line->len++] = '\n';
+  log_write_lines(line->text, line->len, 1, fd, state, prefix);
+  line->len = 0;
 }

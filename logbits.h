@@ -45,6 +45,11 @@ void log_putsafe(struct log_line *line, const void *bytes, size_t len);
 /* Appends len bytes as they are. */
 void log_putb(struct log_line *line, const void *bytes, size_t len);
 
+/* The same as log_write for several lines that have been ended, of at most
+   LOG_LINE_MAX bytes together: all of them, or none. */
+void log_write_lines(const char *text, size_t len, unsigned lines, int fd, struct log_state *state,
+                     const char *prefix);
+
 /* Ends the line and writes it to fd in one write, if that does not wait; prefix
    begins the line that tells how many were dropped. */
 void log_write(struct log_line *line, int fd, struct log_state *state, const char *prefix);

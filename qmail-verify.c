@@ -114,11 +114,11 @@ static int looks_like_an_answer(const char *datagram, size_t len) {
    answer can be read as a plain question, so that a daemon that was made by a forged
    source to talk to another one, or to a service such as echo or chargen, would never
    stop. An extended answer is no question: its reason is no field. */
-static const char *ignored(const struct crew_hand *hand, const struct packet_question *q, const char *datagram,
-                           size_t len) {
+static const char *ignored(const struct crew_hand *hand, unsigned i, const struct packet_question *q,
+                           const char *datagram, size_t len) {
   unsigned port;
   int local;
-  crew_from(hand, &local, &port);
+  crew_from(hand, i, &local, &port);
   if (len == 0) return "it is empty";
   if (local) return NULL;
   if (port < 1024) return "no client asks from a port below 1024";
@@ -128,16 +128,15 @@ static const char *ignored(const struct crew_hand *hand, const struct packet_que
   return NULL;
 }
 
-static int ignore(const struct crew_hand *hand, const char *why) {
+static void ignore(const struct crew_hand *hand, unsigned i, const char *why) {
   char about[UDP_TEXT_MAX + 16];
-  crew_from_text(hand, about);
+  crew_from_text(hand, i, about);
   strcat(about, " ignored: ");
   say("datagram from ", about, why);
-  return 1;
 }
 
-static void judge(struct address *host, const struct packet_question *q, struct address_answer *a) {
-  address_judge(host, &(struct address_question){q->address, q->address_len, q->sender, q->sender_len}, a);
+static struct address_question question_of(const struct packet_question *q) {
+  return (struct address_question){q->address, q->address_len, q->sender, q->sender_len};
 }
 
 /* It is "temporary" for this reason, whatever it was. */
@@ -147,21 +146,53 @@ static void put_off(struct address_answer *a, enum qv_reason reason) {
   a->position = qv_reason_position(reason);
 }
 
-/* The path of a question: decode, judge, encode, reply, log. */
-static int answer(struct crew_hand *hand, struct address *host, const char *datagram, size_t len) {
-  struct packet_question q;
-  struct address_answer a;
+/* Questions that are judged together. */
+struct questions {
+  struct crew_hand *hand;
+  unsigned n;
+  unsigned number[CREW_TOGETHER_MAX]; /* of each, with the crew */
+  size_t len[CREW_TOGETHER_MAX];
+  struct packet_question packet[CREW_TOGETHER_MAX];
+  struct address_question question[CREW_TOGETHER_MAX];
+};
+
+static int at(void *ctx, unsigned i) {
+  const struct questions *all = ctx;
+  return crew_at(all->hand, all->number[i]);
+}
+
+/* The path of a question, its second half: encode, reply, log. */
+static void judged(void *ctx, unsigned i, struct address_answer *a) {
+  const struct questions *all = ctx;
+  const struct packet_question *q = &all->packet[i];
   char reply[QV_REPLY_MAX];
-  int damaged = packet_read_question(datagram, len, &q) == -1;
-  const char *why = damaged ? "its extension is damaged" : ignored(hand, &q, datagram, len);
-  if (why) return ignore(hand, why);
-  judge(host, &q, &a);
-  if (crew_later(hand)) return 0;
+  if (crew_later(all->hand, all->number[i])) return;
   /* a worker that does not know the newest control files refuses nobody */
-  if (a.verdict == QV_INVALID && crew_old(hand)) put_off(&a, QV_REASON_WORKER_LOST);
-  crew_reply(hand, &a, reply, encode(&q, len, &a, reply));
-  log_decision(q.address, q.address_len, &a);
-  return 1;
+  if (a->verdict == QV_INVALID && crew_old(all->hand)) put_off(a, QV_REASON_WORKER_LOST);
+  crew_reply(all->hand, all->number[i], a, reply, encode(q, all->len[i], a, reply));
+  log_decision(q->address, q->address_len, a);
+}
+
+/* The first one: decode, judge. */
+static void answer(struct crew_hand *hand, struct address *host, unsigned n) {
+  struct questions all = {.hand = hand};
+  const struct address_calls calls = {at, judged, &all};
+  for (unsigned i = 0; i < n; ++i) {
+    struct packet_question *q = &all.packet[all.n];
+    const char *datagram;
+    size_t len;
+    if (!crew_datagram(hand, i, &datagram, &len)) continue;
+    int damaged = packet_read_question(datagram, len, q) == -1;
+    const char *why = damaged ? "its extension is damaged" : ignored(hand, i, q, datagram, len);
+    if (why) {
+      ignore(hand, i, why);
+      continue;
+    }
+    all.number[all.n] = i;
+    all.len[all.n] = len;
+    all.question[all.n++] = question_of(q);
+  }
+  address_judge_together(host, all.question, all.n, &calls);
 }
 
 /* The same for a question that cannot be judged. */
@@ -182,7 +213,9 @@ static size_t temporary(const char *datagram, size_t len, enum qv_reason reason,
 static void again(struct address *host, const char *datagram, size_t len) {
   struct packet_question q;
   struct address_answer a;
-  if (packet_read_question(datagram, len, &q) == 0) judge(host, &q, &a);
+  if (packet_read_question(datagram, len, &q) == -1) return;
+  const struct address_question question = question_of(&q);
+  address_judge(host, &question, &a);
 }
 
 /* ---- start */

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -84,20 +86,6 @@ void fill(address_answer &out, const judgement &j) {
   copy(out.about, j.about);
 }
 
-// The newest control files answer; an invalid address stays invalid only where
-// every older state that may still be in force with qmail-send agrees.
-judgement judge_by_all(address &a, const judge_question &question) {
-  const auto &sets = a.files.in_force();
-  if (sets.empty()) return judge_decided(QV_REASON_CONTROL_TROUBLE);
-  judgement newest;
-  for (const auto &tables : sets) {
-    judgement j = judge_address(a.host, {a.settings, *tables, a.policy}, question);
-    if (j.verdict() != QV_INVALID) return j;
-    if (tables == sets.front()) newest = std::move(j);
-  }
-  return newest;
-}
-
 // What the operator should know of a domain is said once, whatever the case in
 // which the domain was asked for.
 void advise(address &a, const judgement &j) {
@@ -157,7 +145,98 @@ bool guarded(Work work) noexcept {
   }
 }
 
+judge_question question_of(const address_question &q) {
+  judge_question out{{q.address, q.len}, std::nullopt};
+  if (q.sender) out.sender = std::string_view(q.sender, q.sender_len);
+  return out;
+}
+
 }  // namespace
+
+// Questions that are judged together: the controlling users of all of them first, then
+// home by home.
+class address_together {
+ public:
+  address_together(address &a, const address_question *questions, unsigned n, const address_calls &calls)
+      : a_(a), questions_(questions), n_(n), calls_(calls) {}
+
+  void judge() {
+    a_.host.begin();
+    newest_ = a_.files.in_force().empty() ? nullptr : a_.files.in_force().front();
+    if (newest_) rules_.emplace(a_.settings, *newest_, a_.policy);
+    for (unsigned i = 0; i < n_; ++i) find(i);
+    std::sort(order_, order_ + left_, [&](unsigned x, unsigned y) {
+      return cases_[x].uid != cases_[y].uid ? cases_[x].uid < cases_[y].uid : x < y;
+    });
+    for (unsigned k = 0; k < left_; ++k) decide(order_[k]);
+  }
+
+ private:
+  struct one {
+    std::optional<judge_case> judged;
+    uid_t uid = 0;         // whose home is looked into
+    bool refused = false;  // a look was not made
+  };
+
+  void find(unsigned i) {
+    if (!calls_.at(calls_.ctx, i)) return;
+    one &c = cases_[i];
+    a_.host.refused();
+    const bool found = guarded([&] {
+      if (rules_) c.judged.emplace(a_.host, *rules_, question_of(questions_[i])).find();
+    });
+    c.refused = a_.host.refused();
+    if (!found) return out_of_memory(i);
+    if (c.judged && c.judged->user()) c.uid = c.judged->user()->uid;
+    order_[left_++] = i;
+  }
+
+  void decide(unsigned i) {
+    if (!calls_.at(calls_.ctx, i)) return;
+    one &c = cases_[i];
+    address_answer answer;
+    const bool decided = guarded([&] {
+      judgement j = by_all(c, i);
+      c.refused = a_.host.refused() || c.refused;
+      if (c.refused)
+        without_a_look(j);
+      else
+        advise(a_, j);
+      fill(answer, j);
+    });
+    decided ? calls_.judged(calls_.ctx, i, &answer) : out_of_memory(i);
+  }
+
+  // The newest control files answer; an invalid address stays invalid only where
+  // every older state that may still be in force with qmail-send agrees.
+  judgement by_all(one &c, unsigned i) {
+    if (!c.judged) return judge_decided(QV_REASON_CONTROL_TROUBLE);
+    judgement newest = c.judged->decide();
+    for (const auto &tables : a_.files.in_force()) {
+      if (newest.verdict() != QV_INVALID) break;
+      if (tables == newest_) continue;
+      judgement j = judge_address(a_.host, {a_.settings, *tables, a_.policy}, question_of(questions_[i]));
+      if (j.verdict() != QV_INVALID) return j;
+    }
+    return newest;
+  }
+
+  void out_of_memory(unsigned i) {
+    address_answer answer;
+    fill(answer, judge_decided(QV_REASON_RESOURCE_TROUBLE, {}, ENOMEM));
+    calls_.judged(calls_.ctx, i, &answer);
+  }
+
+  address &a_;
+  const address_question *questions_;
+  const unsigned n_;
+  const address_calls &calls_;
+  std::shared_ptr<const route_tables> newest_;
+  std::optional<judge_rules> rules_;
+  one cases_[ADDRESS_TOGETHER_MAX];
+  unsigned order_[ADDRESS_TOGETHER_MAX];
+  unsigned left_ = 0;
+};
 
 struct address *address_new(const struct address_config *config, address_note *note, void *ctx, long long now_ms) {
   struct address *a = nullptr;
@@ -170,20 +249,21 @@ struct address *address_new(const struct address_config *config, address_note *n
   return a;
 }
 
+void address_judge_together(struct address *a, const struct address_question *questions, unsigned n,
+                            const struct address_calls *calls) {
+  address_together(*a, questions, n, *calls).judge();
+}
+
+void address_rest(struct address *a) { a->host.rest(); }
+
 void address_judge(struct address *a, const struct address_question *question, struct address_answer *answer) {
-  const bool judged = guarded([&] {
-    judge_question q{{question->address, question->len}, std::nullopt};
-    if (question->sender) q.sender = std::string_view(question->sender, question->sender_len);
-    a->host.refused();
-    judgement j = judge_by_all(*a, q);
-    if (a->host.refused())
-      without_a_look(j);
-    else
-      advise(*a, j);
-    fill(*answer, j);
-  });
-  if (judged) return;
-  fill(*answer, judge_decided(QV_REASON_RESOURCE_TROUBLE, {}, ENOMEM));
+  const address_calls calls{[](void *, unsigned) { return 1; },
+                            [](void *to, unsigned, address_answer *from) {
+                              *static_cast<address_answer *>(to) = *from;
+                            },
+                            answer};
+  address_judge_together(a, question, 1, &calls);
+  address_rest(a);
 }
 
 void address_watch(struct address *a, const struct address_guard *guard) { a->host.guard(guard); }

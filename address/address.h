@@ -71,6 +71,30 @@ struct address_question {
 /* Judges the address. Never fails: what goes wrong is a verdict of QV_TEMPORARY. */
 void address_judge(struct address *a, const struct address_question *question, struct address_answer *answer);
 
+/* So many questions at most are judged together. */
+#define ADDRESS_TOGETHER_MAX 32
+
+/* What is called for each of several questions, by its number. */
+struct address_calls {
+  /* Before anything is looked at for question i, up to twice: 0 leaves it out (from
+     then on). */
+  int (*at)(void *ctx, unsigned i);
+  /* What came of question i; lives during the call. The order is not that of the
+     questions. */
+  void (*judged)(void *ctx, unsigned i, struct address_answer *answer);
+  void *ctx;
+};
+
+/* The same for n questions that have come together (at most ADDRESS_TOGETHER_MAX), at
+   less cost: what one of them has seen of users/cdb, passwd or a home serves for the
+   others, and questions of one user come in a row. Leaves this process with the ids of
+   one of these users: call address_rest when the answers are sent. */
+void address_judge_together(struct address *a, const struct address_question *questions, unsigned n,
+                            const struct address_calls *calls);
+
+/* This process has its own ids again. */
+void address_rest(struct address *a);
+
 /* From now on every look is guarded. Copied; NULL: none. */
 void address_watch(struct address *a, const struct address_guard *guard);
 

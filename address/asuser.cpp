@@ -3,6 +3,7 @@
 #include "asuser.h"
 
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
@@ -17,85 +18,126 @@
 
 namespace {
 
-// The rights to change ids. Called before each change too: should a change back
-// ever have failed, it is made up for here before anything else is looked at.
-bool regain() { return geteuid() == 0 || seteuid(0) == 0; }
+// ---- identity
 
-// Effective root with no other group than root's.
-void be_root() {
-  const gid_t root = 0;
-  if (regain() && setegid(0) == 0) setgroups(1, &root);
+// The effective ids of this process, which all of it shares.
+struct {
+  bool known = false;  // false: whatever they are, they are taken anew
+  uid_t uid = 0;
+  gid_t gid = 0;
+  bool alone = false;   // there are no supplementary groups any more
+  bool direct = true;   // from user to user without being root in between
+} now;
+
+bool be(uid_t uid, gid_t gid) {
+  now.known = setegid(gid) == 0 && seteuid(uid) == 0;
+  now.uid = uid;
+  now.gid = gid;
+  return now.known;
 }
 
-class identity {
- public:
-  identity(uid_t uid, gid_t gid) : error_(take(uid, gid)) {}
-  identity(const identity &) = delete;
-  identity &operator=(const identity &) = delete;
-  ~identity() {
-    if (changed_) be_root();
-  }
-  int error() const { return error_; }
+bool be_root() {
+  if (now.known && now.uid == 0) return true;
+  // the user first: without root's id the group might not be had
+  return seteuid(0) == 0 && be(0, 0);
+}
 
- private:
-  int take(uid_t uid, gid_t gid) {
-    // for setresuid and its like -1 means "leave it as it is"
-    if (uid == static_cast<uid_t>(-1) || gid == static_cast<gid_t>(-1)) return EINVAL;
-    if (uid == 0) return EPERM;  // no home is ever looked at with root's rights
-    if (getuid() != 0) return uid == geteuid() && gid == getegid() ? 0 : EPERM;
-    changed_ = true;
-    if (!regain() || setgroups(1, &gid) == -1 || setegid(gid) == -1 || seteuid(uid) == -1) return errno;
-    return geteuid() == uid && getegid() == gid ? 0 : EPERM;
-  }
-  bool changed_ = false;
-  int error_;
-};
+// Root's other groups are of no use, and no user's.
+bool leave_groups() {
+  now.alone = now.alone || (be_root() && setgroups(0, nullptr) == 0);
+  return now.alone;
+}
 
-int slurp(int fd, site_dotqmail &file) {
+bool straight(uid_t uid, gid_t gid) {
+  if (now.gid != gid && setegid(gid) == -1) return false;
+  now.gid = gid;
+  if (seteuid(uid) == -1) return false;
+  now.uid = uid;
+  return true;
+}
+
+// Straight from one user to another where the right to change ids outlasts the change
+// (rights.cpp), else by way of root.
+bool change(uid_t uid, gid_t gid) {
+  if (now.known && now.uid == uid && now.gid == gid) return true;
+  if (now.known && now.direct && straight(uid, gid)) return true;
+  now.direct = now.direct && now.uid == 0;  // root was refused for another reason
+  return be_root() && be(uid, gid) && geteuid() == uid && getegid() == gid;
+}
+
+// 0, or errno.
+int take(uid_t uid, gid_t gid) {
+  static const uid_t self = getuid();
+  // for setresuid and its like -1 means "leave it as it is"
+  if (uid == static_cast<uid_t>(-1) || gid == static_cast<gid_t>(-1)) return EINVAL;
+  if (uid == 0) return EPERM;  // no home is ever looked at with root's rights
+  if (self != 0) return uid == geteuid() && gid == getegid() ? 0 : EPERM;
+  if (leave_groups() && change(uid, gid)) return 0;
+  const int error = errno ? errno : EPERM;
+  now.known = false;
+  return error;
+}
+
+// ---- looks
+
+// All of a regular file. What its end is, its size tells: one read more is a call more.
+int slurp(int fd, const struct stat &st, site_dotqmail &file) {
+  char begin[4096];
+  if (st.st_size < static_cast<off_t>(sizeof begin)) {
+    const ssize_t n = read(fd, begin, sizeof begin);
+    if (n == -1 && errno != EINTR) return errno;
+    if (n > 0) file.content.assign(begin, static_cast<size_t>(n));
+    if (n == st.st_size) return 0;
+  }
   const int error = fd_slurp(fd, file.content, [&](auto) { return file.content.size() > QV_DOTQMAIL_MAX; });
   file.too_large = file.content.size() > QV_DOTQMAIL_MAX;
   if (file.too_large) file.content.resize(QV_DOTQMAIL_MAX);
   return error;
 }
 
+constexpr int READ = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+
 class visit final : public site_visit {
  public:
-  visit(uid_t uid, gid_t gid, asuser_recent &recent, const look_guard &guard)
-      : guard_(guard), guarded_(guard), identity_(uid, gid), uid_(uid), gid_(gid), recent_(recent) {}
-  int error() const { return identity_.error(); }
+  visit(uid_t uid, gid_t gid, asuser_recent &recent, asuser_home &home, listings &all, const look_guard &guard)
+      : guard_(guard), guarded_(guard), uid_(uid), gid_(gid), recent_(recent), home_(home), listings_(all) {}
 
   // "home/." rather than home: the dot asks for the right to search the home
   // itself, as chdir does, and mounts it where an automounter has to.
   int enter(const std::string &home) override {
-    home_path_ = home;
-    if (const int refused = look()) return refused;
-    home_.reset(::open((home + "/.").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-    return home_ ? 0 : errno;
+    if (const int refused = guard_.look(home, uid_)) return refused;
+    if (home_.known && home_.uid == uid_ && home_.gid == gid_ && home_.path == home) return 0;
+    home_.known = false;
+    home_.path = home;
+    if (stat((home + "/.").c_str(), &home_.st) == -1) return errno;
+    home_.uid = uid_;
+    home_.gid = gid_;
+    home_.names = listings_.of(uid_, gid_, home_.st, [&] { return ::open((home + "/.").c_str(), READ | O_DIRECTORY); });
+    home_.known = true;
+    return 0;
   }
 
   int mode(mode_t &mode) override {
-    struct stat st;
-    if (const int refused = look()) return refused;
-    if (fstat(home_.get(), &st) == -1) return errno;
-    mode = st.st_mode;
+    mode = home_.st.st_mode;
     return 0;
   }
 
   int open(const std::string &name, site_dotqmail &file) override {
     if (const int refused = look()) return refused;
-    unique_fd fd(openat(home_.get(), name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (home_.names.absent(name)) return ENOENT;
+    const unique_fd fd = open_below(name);
     if (!fd) return errno;
     struct stat st;
     if (fstat(fd.get(), &st) == -1) return errno;
     file = {};
     file.mode = st.st_mode;
-    return S_ISREG(st.st_mode) && !(st.st_mode & S_IWOTH) ? slurp(fd.get(), file) : 0;
+    return S_ISREG(st.st_mode) && !(st.st_mode & S_IWOTH) ? slurp(fd.get(), st, file) : 0;
   }
 
   int open_data(const std::string &path, unique_fd &fd) override {
     fd.reset();
     if (const int refused = look(path)) return refused;
-    fd.reset(openat(home_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    fd = open_below(path);
     struct stat st;
     if (!fd || fstat(fd.get(), &st) == -1) return errno;
     if (S_ISREG(st.st_mode)) return 0;
@@ -120,7 +162,7 @@ class visit final : public site_visit {
 
   bool writable(const std::string &path) override {
     if (look(path) != 0) return true;
-    return faccessat(home_.get(), path.c_str(), W_OK, AT_EACCESS) == 0;
+    return faccessat(directory(path), path.c_str(), W_OK, AT_EACCESS) == 0;
   }
 
   bool bare(const std::string &dir) override {
@@ -134,28 +176,44 @@ class visit final : public site_visit {
   }
 
  private:
-  Runs runs_now(const std::string &path) const {
+  Runs runs_now(const std::string &path) {
     struct stat st;
-    if (fstatat(home_.get(), path.c_str(), &st, 0) == -1 || !S_ISREG(st.st_mode)) return Runs::nothing;
-    if (faccessat(home_.get(), path.c_str(), X_OK, AT_EACCESS) == -1) return Runs::nothing;
-    const unique_fd fd(openat(home_.get(), path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+    if (fstatat(directory(path), path.c_str(), &st, 0) == -1 || !S_ISREG(st.st_mode)) return Runs::nothing;
+    if (faccessat(directory(path), path.c_str(), X_OK, AT_EACCESS) == -1) return Runs::nothing;
+    const unique_fd fd(openat(directory(path), path.c_str(), READ));
     char begin[4];
     // one that may be run and not be read is no script: its interpreter could not read it
     if (fd && (read(fd.get(), begin, 4) != 4 || memcmp(begin, "\177ELF", 4) != 0)) return Runs::script;
     return st.st_uid == uid_ ? Runs::own : Runs::binary;
   }
 
-  int look() const { return guard_.look(home_path_, uid_); }
+  int look() const { return guard_.look(home_.path, uid_); }
   int look(const std::string &path) const { return path.starts_with('/') ? guard_.look(path, uid_) : look(); }
 
+  // Where a path begins: at the home, opened when first needed, unless it is absolute.
+  int directory(const std::string &path) {
+    if (!fd_ && !path.starts_with('/')) fd_.reset(::open((home_.path + "/.").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    return fd_.get();
+  }
+
+  // One call, rather than one for the home and one for what is in it, as long as the
+  // path can be written in one piece.
+  unique_fd open_below(const std::string &path) {
+    const bool one_piece = !path.empty() && !path.starts_with('/') && home_.path.size() + path.size() + 1 < PATH_MAX;
+    if (one_piece && !fd_) return unique_fd(::open((home_.path + "/" + path).c_str(), READ));
+    const int from = directory(path);
+    if (from == -1 && !path.starts_with('/')) return {};
+    return unique_fd(openat(from, path.c_str(), READ));
+  }
+
   const look_guard &guard_;
-  const look_guarded guarded_;  // done when the identity has been given up
-  identity identity_;
-  std::string home_path_;
+  const look_guarded guarded_;
   const uid_t uid_;
   const gid_t gid_;
   asuser_recent &recent_;
-  unique_fd home_;
+  asuser_home &home_;
+  listings &listings_;
+  unique_fd fd_;  // of the home
 };
 
 }  // namespace
@@ -163,31 +221,38 @@ class visit final : public site_visit {
 template <class Look>
 int asuser_recent::get(char kind, uid_t uid, gid_t gid, const std::string &path, Look look) {
   if (path.empty() || path.front() != '/' || path.size() > PATH_SEEN_MAX) return look();
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  if (now.tv_sec != since_ || seen_.size() >= SEEN_MAX) seen_.clear();
-  since_ = now.tv_sec;
+  timespec ts;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+  if (ts.tv_sec != since_ || seen_.size() >= SEEN_MAX) seen_.clear();
+  since_ = ts.tv_sec;
   const auto [at, fresh] = seen_.try_emplace(kind + std::to_string(uid) + ' ' + std::to_string(gid) + path);
   if (fresh) at->second = look();
   return at->second;
 }
 
-std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, asuser_recent &recent, const look_guard &guard,
-                                          int &error) {
-  auto v = std::make_unique<visit>(uid, gid, recent, guard);
-  error = v->error();
-  if (error != 0) return nullptr;
-  return v;
+void asuser::rest() {
+  begin();
+  root();
 }
 
-int asuser_owner(uid_t uid, gid_t gid, const std::string &path, const look_guard &guard, uid_t &owner,
-                 bool &become_failed) {
-  const look_guarded guarded(guard);
+bool asuser::root() {
+  static const uid_t self = getuid();
+  return self == 0 && be_root();
+}
+
+std::unique_ptr<site_visit> asuser::become(uid_t uid, gid_t gid, int &error) {
+  error = take(uid, gid);
+  if (error != 0) return nullptr;
+  return std::make_unique<visit>(uid, gid, recent_, home_, listings_, guard_);
+}
+
+int asuser::owner(uid_t uid, gid_t gid, const std::string &path, uid_t &owner, bool &become_failed) {
+  const look_guarded guarded(guard_);
   become_failed = false;
-  if (const int refused = guard.look(path, uid)) return refused;
-  identity who(uid, gid);
-  become_failed = who.error() != 0;
-  if (become_failed) return who.error();
+  if (const int refused = guard_.look(path, uid)) return refused;
+  const int error = take(uid, gid);
+  become_failed = error != 0;
+  if (become_failed) return error;
   struct stat st;
   if (stat(path.c_str(), &st) == -1) return errno;
   owner = st.st_uid;

@@ -3,12 +3,19 @@
 //
 // Replicates prot_gid() and prot_uid() of qmail-lspawn: the user's id, the group
 // from passwd or users/cdb, no supplementary groups. Only the effective ids
-// change, and they change back when the visit ends. A process that is not root
-// can be nobody but itself; no option or variable skips the change.
+// change. A process that is not root can be nobody but itself; no option or variable
+// skips the change.
+//
+// An identity is kept until another one is needed, or rest: a change costs as much as
+// two looks, and questions of one user come in rows. Between begin and rest the home
+// that was stat'ed last need not be stat'ed again as the same user. A dot-qmail name
+// that the home's listing proves to be absent (listing.h) is not opened; every other
+// one is, each time.
 
 #ifndef ADDRESS_ASUSER_H
 #define ADDRESS_ASUSER_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <ctime>
@@ -17,6 +24,7 @@
 #include <unordered_map>
 
 #include "guard.h"
+#include "listing.h"
 #include "site.h"
 
 // What visits saw of programs, kept for a second: they are looked at for each
@@ -33,15 +41,42 @@ class asuser_recent {
   std::unordered_map<std::string, int> seen_;
 };
 
-// Becomes (uid, gid). null: could not; error says why (EPERM where the process
-// is not root and uid or gid are not its own, EINVAL for ids that cannot be had).
-// recent and guard outlive it; guard is told of each look.
-std::unique_ptr<site_visit> asuser_become(uid_t uid, gid_t gid, asuser_recent &recent, const look_guard &guard,
-                                          int &error);
+// The home that was stat'ed last, and as whom.
+struct asuser_home {
+  bool known = false;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::string path;
+  struct stat st {};
+  home_listing names;
+};
 
-// stat(2) of path as (uid, gid): 0, or errno. become_failed tells a change of
-// identity that did not work from a look that did not.
-int asuser_owner(uid_t uid, gid_t gid, const std::string &path, const look_guard &guard, uid_t &owner,
-                 bool &become_failed);
+class asuser {
+ public:
+  // guard is told of each look, and outlives this.
+  explicit asuser(const look_guard &guard) : guard_(guard) {}
+
+  // What was seen of homes until now does not count any more.
+  void begin() { home_.known = false; }
+  // Gives up whatever identity is left: this process is root again, if it was.
+  void rest();
+  // The same, for a look that takes root's rights. Is it root?
+  bool root();
+
+  // Becomes (uid, gid). null: could not; error says why (EPERM where the process
+  // is not root and uid or gid are not its own, EINVAL for ids that cannot be had).
+  // The visit must end before the next one begins.
+  std::unique_ptr<site_visit> become(uid_t uid, gid_t gid, int &error);
+
+  // stat(2) of path as (uid, gid): 0, or errno. become_failed tells a change of
+  // identity that did not work from a look that did not.
+  int owner(uid_t uid, gid_t gid, const std::string &path, uid_t &owner, bool &become_failed);
+
+ private:
+  const look_guard &guard_;
+  asuser_recent recent_;
+  asuser_home home_;
+  listings listings_;
+};
 
 #endif

@@ -35,46 +35,35 @@ unsigned file_position(const dotqmail_result &found, const controlling_user &use
   return found.by_default ? 12 : 10;
 }
 
+// What would not have been accepted is, and says so.
+judgement observed(judgement j) {
+  if (j.verdict() != QV_INVALID && j.verdict() != QV_TEMPORARY) return j;
+  judgement o = judge_decided(QV_REASON_POLICY_OBSERVE, qv_reason_name(j.reason), j.error);
+  if (!j.about.empty()) o.about += " " + j.about;
+  o.user = std::move(j.user);
+  o.domain = std::move(j.domain);
+  o.advice = std::move(j.advice);
+  return o;
+}
+
+}  // namespace
+
+// What comes behind the controlling user. It lasts as long as forwards of forwards are
+// followed: their bounds are for all of them together.
 class judging {
  public:
   judging(site &host, const judge_rules &rules) : host_(host), rules_(rules) {}
 
-  judgement address(const judge_question &question) {
-    if (question.address.size() > QV_ADDRESS_MAX) return judge_decided(QV_REASON_TOO_LONG);
-    const route where = route_find(rules_.tables, question.address);
-    if (where.kind == route::Kind::remote) return judge_decided(QV_REASON_REMOTE, where.domain);
-    if (where.kind == route::Kind::exception) return judge_decided(QV_REASON_EXCEPTION, where.domain);
-
-    const policy_words &policy = rules_.policy.find(where.domain);
-    judgement j = policy.off ? judge_decided(QV_REASON_POLICY_OFF) : local(question, where, policy);
-    j.domain = where.domain;
-    return policy.observe ? observed(std::move(j)) : j;
-  }
-
- private:
-  // What would not have been accepted is, and says so.
-  static judgement observed(judgement j) {
-    if (j.verdict() != QV_INVALID && j.verdict() != QV_TEMPORARY) return j;
-    judgement o = judge_decided(QV_REASON_POLICY_OBSERVE, qv_reason_name(j.reason), j.error);
-    if (!j.about.empty()) o.about += " " + j.about;
-    o.user = std::move(j.user);
-    o.domain = std::move(j.domain);
-    o.advice = std::move(j.advice);
-    return o;
-  }
-
-  judgement local(const judge_question &question, const route &where, const policy_words &policy) {
-    if (where.local.empty()) return judge_decided(QV_REASON_EMPTY_LOCAL);
-    const user_result who = user_find(host_, rules_.settings, where.local);
-    if (who.reason != QV_REASON_NONE) return judge_decided(who.reason, who.about, who.error);
-
+  judgement home(const judge_question &question, const route &where, const policy_words &policy,
+                 const controlling_user &who) {
     std::vector<std::string> forwards;
-    judgement j = user(question, where, policy, who.user, forwards);
-    j.user = who.user.name;
+    judgement j = user(question, where, policy, who, forwards);
+    j.user = who.name;
     if (policy.follow && !forwards.empty()) follow(question.address, forwards, j);
     return j;
   }
 
+ private:
   // qmail-lspawn's spawn(), once the user is known. The identity is given up at
   // its end.
   judgement user(const judge_question &question, const route &where, const policy_words &policy,
@@ -124,7 +113,9 @@ class judging {
   bool surely_refused(const std::string &to) {
     if (std::find(trail_.begin(), trail_.end(), text_lower(to)) != trail_.end()) return false;
     if (++followed_ > FOLLOW_ADDRESSES) return false;
-    return address({to, std::nullopt}).verdict() == QV_INVALID;
+    judge_case forward(host_, rules_, {to, std::nullopt});
+    forward.find();
+    return forward.decide(*this).verdict() == QV_INVALID;
   }
 
   site &host_;
@@ -134,8 +125,37 @@ class judging {
   unsigned programs_left_ = CATCHALL_PROGRAMS_MAX;
 };
 
-}  // namespace
+void judge_case::settle(judgement j) {
+  found_ = std::move(j);
+  decided_ = true;
+}
+
+void judge_case::find() {
+  if (question_.address.size() > QV_ADDRESS_MAX) return settle(judge_decided(QV_REASON_TOO_LONG));
+  where_ = route_find(rules_.tables, question_.address);
+  if (where_.kind == route::Kind::remote) return settle(judge_decided(QV_REASON_REMOTE, where_.domain));
+  if (where_.kind == route::Kind::exception) return settle(judge_decided(QV_REASON_EXCEPTION, where_.domain));
+  policy_ = &rules_.policy.find(where_.domain);
+  if (policy_->off) return settle(judge_decided(QV_REASON_POLICY_OFF));
+  if (where_.local.empty()) return settle(judge_decided(QV_REASON_EMPTY_LOCAL));
+  who_ = user_find(host_, rules_.settings, where_.local);
+  if (who_.reason != QV_REASON_NONE) settle(judge_decided(who_.reason, who_.about, who_.error));
+}
+
+judgement judge_case::decide() {
+  judging all(host_, rules_);
+  return decide(all);
+}
+
+judgement judge_case::decide(judging &all) {
+  judgement j = decided_ ? std::move(found_) : all.home(question_, where_, *policy_, who_.user);
+  if (!policy_) return j;
+  j.domain = std::move(where_.domain);
+  return policy_->observe ? observed(std::move(j)) : j;
+}
 
 judgement judge_address(site &host, const judge_rules &rules, const judge_question &question) {
-  return judging(host, rules).address(question);
+  judge_case one(host, rules, question);
+  one.find();
+  return one.decide();
 }

@@ -40,7 +40,36 @@ struct judge_question {
   std::optional<std::string_view> sender;  // the envelope sender; nullopt: not known
 };
 
-// Judges an address on this host.
+// An address on this host, judged in two halves, so that of several questions the first
+// halves can be made before the second ones: what needs the same identity, or the same
+// file, is then done in a row. The question's bytes, host and rules outlive it.
+class judge_case {
+ public:
+  judge_case(site &host, const judge_rules &rules, const judge_question &question)
+      : host_(host), rules_(rules), question_(question) {}
+
+  // Route, policy and controlling user. To be called once, first.
+  void find();
+  // Whose home is looked into by decide; nullptr: none.
+  const controlling_user *user() const { return decided_ ? nullptr : &who_.user; }
+  // Identity, home, dot-qmail and what it says. To be called once.
+  judgement decide();
+
+ private:
+  friend class judging;
+  void settle(judgement j);
+  judgement decide(class judging &all);
+  site &host_;
+  const judge_rules &rules_;
+  const judge_question question_;
+  bool decided_ = false;  // by what found_ says
+  judgement found_;
+  route where_;
+  const policy_words *policy_ = nullptr;  // of the domain, where it is this host's
+  user_result who_;
+};
+
+// Both halves at once.
 judgement judge_address(site &host, const judge_rules &rules, const judge_question &question);
 
 #endif

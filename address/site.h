@@ -85,8 +85,8 @@ class site {
   virtual control_text control(const char *name) = 0;
   virtual site_stamp control_stamp(const char *name) = 0;
 
-  // users/cdb, opened anew.
-  virtual Look users_cdb(cdb &db, int &error) = 0;
+  // users/cdb as it is now. db is the site's, and good until the next call.
+  virtual Look users_cdb(const cdb *&db, int &error) = 0;
 
   // The passwd entry of this name. absent only where the look-up worked and
   // there is none.

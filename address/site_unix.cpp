@@ -10,7 +10,6 @@
 
 #include <vector>
 
-
 namespace {
 
 // A passwd or group entry of more than this is damage.
@@ -76,11 +75,33 @@ site_stamp site_unix::control_stamp(const char *name) {
   return stamp;
 }
 
-Look site_unix::users_cdb(cdb &db, int &error) { return db.open("users/cdb", error); }
+void site_unix::begin() {
+  asuser_.begin();
+  cdb_seen_ = false;
+  index_.fresh();
+}
+
+Look site_unix::users_cdb(const cdb *&db, int &error) {
+  if (!cdb_seen_) {
+    asuser_.root();
+    cdb_look_ = cdb_.open("users/cdb", cdb_error_);
+    cdb_seen_ = true;
+  }
+  db = &cdb_;
+  error = cdb_error_;
+  return cdb_look_;
+}
 
 Look site_unix::passwd(const std::string &name, site_passwd &entry, int &error) {
+  passwd_says says = index_.find(name, entry);
+  if (says == passwd_says::ask && index_.denied() && asuser_.root()) {
+    index_.fresh();
+    says = index_.find(name, entry);
+  }
+  if (says != passwd_says::ask) return says == passwd_says::found ? Look::found : Look::absent;
   const look_guarded guarded(guard_);
   if ((error = guard_.look("passwd", 0))) return Look::failed;
+  asuser_.root();
   return lookup<struct passwd>(
       [&](auto... to) { return getpwnam_r(name.c_str(), to...); },
       [&](const struct passwd &pw) { entry = {pw.pw_name, pw.pw_uid, pw.pw_gid, pw.pw_dir}; }, error);
@@ -89,6 +110,7 @@ Look site_unix::passwd(const std::string &name, site_passwd &entry, int &error) 
 Look site_unix::group(const std::string &name, gid_t &gid, int &error) {
   const look_guarded guarded(guard_);
   if ((error = guard_.look("passwd", 0))) return Look::failed;
+  asuser_.root();
   return lookup<struct group>(
       [&](auto... to) { return getgrnam_r(name.c_str(), to...); }, [&](const struct group &gr) { gid = gr.gr_gid; },
       error);
@@ -110,7 +132,7 @@ Look site_unix::getpw_identity(int &error) {
 }
 
 Look site_unix::home_owner(const site_passwd &entry, uid_t &owner, int &error) {
-  uid_t uid = geteuid();
+  uid_t uid = getuid();
   gid_t gid = getegid();
   if (uid == 0) {
     if (getpw_identity(error) != Look::found) return Look::failed;
@@ -121,12 +143,12 @@ Look site_unix::home_owner(const site_passwd &entry, uid_t &owner, int &error) {
     return Look::failed;
   }
   bool become_failed = false;
-  error = asuser_owner(uid, gid, entry.home, guard_, owner, become_failed);
+  error = asuser_.owner(uid, gid, entry.home, owner, become_failed);
   if (error == 0) return Look::found;
   const bool passed_over = !become_failed && (site_absent(error) || error == EACCES || error == EPERM);
   return passed_over ? Look::absent : Look::failed;
 }
 
 std::unique_ptr<site_visit> site_unix::become(uid_t uid, gid_t gid, int &error) {
-  return asuser_become(uid, gid, recent_, guard_, error);
+  return asuser_.become(uid, gid, error);
 }

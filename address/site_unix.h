@@ -2,7 +2,8 @@
 //
 // Control files and users/cdb are relative to the working directory, which must
 // be the qmail directory. passwd is asked through getpwnam_r, so that every NSS
-// source counts; only its return of 0 with a null result means "no such user".
+// source counts, where the files alone do not tell (passwd.h); only its return of 0 with
+// a null result means "no such user" then.
 
 #ifndef ADDRESS_SITE_UNIX_H
 #define ADDRESS_SITE_UNIX_H
@@ -11,6 +12,7 @@
 
 #include "asuser.h"
 #include "guard.h"
+#include "passwd.h"
 #include "site.h"
 
 class site_unix final : public site {
@@ -22,9 +24,15 @@ class site_unix final : public site {
   void guard(const address_guard *to) { guard_.set(to); }
   bool refused() const { return guard_.refused(); }
 
+  // Questions follow: what was seen of files for earlier ones does not count for them,
+  // but what is seen from now on may serve for all of them.
+  void begin();
+  // They are over: this process is itself again.
+  void rest() { asuser_.rest(); }
+
   control_text control(const char *name) override;
   site_stamp control_stamp(const char *name) override;
-  Look users_cdb(cdb &db, int &error) override;
+  Look users_cdb(const cdb *&db, int &error) override;
   Look passwd(const std::string &name, site_passwd &entry, int &error) override;
   Look home_owner(const site_passwd &entry, uid_t &owner, int &error) override;
   std::unique_ptr<site_visit> become(uid_t uid, gid_t gid, int &error) override;
@@ -34,8 +42,13 @@ class site_unix final : public site {
   Look getpw_identity(int &error);
 
   std::string qmailp_, nofiles_;
-  asuser_recent recent_;
+  passwd_index index_;
   look_guard guard_;
+  asuser asuser_{guard_};
+  cdb cdb_;
+  bool cdb_seen_ = false;  // since begin: cdb_look_ and cdb_error_ are what came of it
+  Look cdb_look_ = Look::absent;
+  int cdb_error_ = 0;
   // qmail-getpw's ids, kept for a second
   uid_t getpw_uid_ = 0;
   gid_t getpw_gid_ = 0;

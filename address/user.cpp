@@ -50,13 +50,13 @@ bool parse_record(const std::string &record, std::string_view rest, controlling_
 // matches.
 std::optional<user_result> from_cdb(site &host, std::string_view local) {
   auto broken = [](int error) { return trouble(QV_REASON_CDB_TROUBLE, error, "users/cdb"); };
-  cdb db;
+  const cdb *db = nullptr;
   int error = 0;
   if (Look look = host.users_cdb(db, error); look != Look::found)
     return look == Look::absent ? std::nullopt : std::optional(broken(error));
 
   std::string wild;
-  if (Look look = db.find({}, wild, error); look != Look::found) return broken(look == Look::absent ? CDB_DAMAGED : error);
+  if (Look look = db->find({}, wild, error); look != Look::found) return broken(look == Look::absent ? CDB_DAMAGED : error);
 
   std::string key = "!" + text_lower(local);
   key += '\0';
@@ -64,7 +64,7 @@ std::optional<user_result> from_cdb(site &host, std::string_view local) {
     const bool exact = len == key.size();
     if (!exact && len > 1 && wild.find(key[len - 1]) == wild.npos) continue;
     std::string record;
-    Look look = db.find(std::string_view(key).substr(0, len), record, error);
+    Look look = db->find(std::string_view(key).substr(0, len), record, error);
     if (look == Look::failed) return broken(error);
     if (look == Look::absent) continue;
     user_result r;

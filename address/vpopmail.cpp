@@ -73,10 +73,10 @@ assigned assign(const delivery &d, const std::string &host) {
   if (d.user.key == key) return assigned_to(d, d.user.name, d.user.uid, d.user.home);
 
   assigned a;
-  cdb db;
+  const cdb *db = nullptr;
   std::string record;
   a.look = d.host.users_cdb(db, a.error);
-  if (a.look == Look::found) a.look = db.find(key, record, a.error);
+  if (a.look == Look::found) a.look = db->find(key, record, a.error);
   if (a.look != Look::found) return a;
   std::string_view rest = record, domain, uid, gid, directory;
   if (text_field(rest, domain) && text_field(rest, uid) && text_field(rest, gid) && text_field(rest, directory))

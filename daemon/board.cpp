@@ -55,8 +55,11 @@ void board_hangs_remove(board &b, const std::string &place) {
   }
 }
 
-std::string_view board_datagram(const board_seat &seat) {
-  return {seat.datagram, std::min(seat.len, sizeof seat.datagram)};
+std::string_view board_datagram(const board_seat &seat, unsigned slot) {
+  const board_slot &s = seat.slot[slot];
+  if (s.len <= sizeof s.datagram) return {s.datagram, s.len};
+  if (seat.at.load() != slot) return {};
+  return {seat.long_datagram, std::min(s.len, sizeof seat.long_datagram)};
 }
 
 bool board_look_of(const board_seat &seat, board_look &look) {

@@ -1,10 +1,11 @@
 // board.h - what the processes of the daemon see of each other: shared memory.
 //
 // The parent makes it before the first worker is forked. Each worker has a seat: it
-// writes there which question it has in hand and what it is looking at since when,
-// so that the parent can tell a worker that is stuck from one that is idle, and can
-// hand its question to another one. Parent and workers only ever read each other's
-// words; nobody waits for anybody, so that a process may end at any moment.
+// writes there which questions it has in hand, what came of them, and what it is
+// looking at since when, so that the parent can tell a worker that is stuck from one
+// that is idle, send what it has answered, and hand its other questions to another one.
+// Each question belongs to whoever takes it from its slot, once; nobody waits for
+// anybody, so that a process may end at any moment.
 
 #ifndef DAEMON_BOARD_H
 #define DAEMON_BOARD_H
@@ -18,11 +19,16 @@
 #include <string_view>
 
 #include "listen.h"
+#include "say.h"
 #include "qmail-verify.h"
 
 constexpr unsigned BOARD_SEATS = 64;
 constexpr unsigned BOARD_HANGING_MAX = 32;
 constexpr size_t BOARD_PATH_MAX = 1024;
+constexpr unsigned BOARD_SLOTS = 16;  // questions that a worker takes at once
+// Longer ones, which no client of ours writes, lie elsewhere until it is their turn.
+constexpr size_t BOARD_DATAGRAM = 2304;
+static_assert(BOARD_DATAGRAM >= QV_QUESTION_WRITTEN_MAX);
 
 // A question on its way between processes, its datagram behind it.
 struct board_question {
@@ -37,6 +43,42 @@ struct board_look {
   char path[BOARD_PATH_MAX]{};  // cut there
 };
 
+enum class board_state : uint32_t {
+  none,     // nothing, or it has been taken
+  waiting,  // for the worker: it may have begun to judge it
+  answered  // its answer has not been sent yet
+};
+
+struct board_slot {
+  // What is here, and beside it a number that is another one for each question: who
+  // copies what is here and then takes it by what was seen before has copied just that.
+  std::atomic<uint32_t> word{0};
+  board_question question;
+  size_t len = 0;        // of the whole datagram
+  size_t reply_len = 0;  // 0: silence is the answer
+  char reply[QV_REPLY_MAX];
+  char datagram[BOARD_DATAGRAM];
+
+  static board_state state_of(uint32_t word) { return static_cast<board_state>(word % 4); }
+  board_state state() const { return state_of(word.load(std::memory_order_acquire)); }
+
+  // By the worker: another question, which waits.
+  void put() { word.store(word.load() / 4 * 4 + 4 + static_cast<uint32_t>(board_state::waiting)); }
+  // By the worker: its answer is there. False: somebody has taken the question.
+  bool answer() {
+    uint32_t seen = word.load();
+    return state_of(seen) == board_state::waiting && word.compare_exchange_strong(seen, seen + 1);
+  }
+  // Takes what was seen out of everybody's reach. False: somebody has been faster.
+  bool take(uint32_t seen) { return word.compare_exchange_strong(seen, seen / 4 * 4); }
+  // The same for whatever is here in this state.
+  bool take(board_state from) {
+    const uint32_t seen = word.load();
+    return state_of(seen) == from && take(seen);
+  }
+};
+static_assert(static_cast<uint32_t>(board_state::answered) == static_cast<uint32_t>(board_state::waiting) + 1);
+
 struct board_seat {
   // by the parent
   std::atomic<pid_t> pid{0};        // 0: nobody sits here
@@ -47,9 +89,10 @@ struct board_seat {
   std::atomic<long long> looking_ms{0};
   std::atomic<uint32_t> looks{0};  // odd while look is being written
   board_look look;
-  board_question question;
-  size_t len = 0;
-  char datagram[QV_QUESTION_MAX];
+  std::atomic<unsigned> at{0};  // the slot whose question is being judged
+  board_slot slot[BOARD_SLOTS];
+  say_lines held{};  // log lines that have not been written yet
+  char long_datagram[QV_QUESTION_MAX];  // that of the slot at, where it is a long one
 };
 
 struct board {
@@ -75,8 +118,9 @@ bool board_hangs(const board &b, const char *path);
 bool board_hangs_add(board &b, const std::string &place);
 void board_hangs_remove(board &b, const std::string &place);
 
-// The question that the worker on this seat has in hand. Lives as long as it has it.
-std::string_view board_datagram(const board_seat &seat);
+// The question in this slot, as far as others than its worker can see it: of a long one
+// that is not being judged nothing. Lives as long as it is there.
+std::string_view board_datagram(const board_seat &seat, unsigned slot);
 
 // A copy of what the worker on this seat looks at. False: it changed meanwhile.
 bool board_look_of(const board_seat &seat, board_look &look);

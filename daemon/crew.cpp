@@ -77,6 +77,13 @@ struct worker {
   unsigned generation = 0;
   bool stuck = false, retired = false;
   long long born_ms = 0;
+  uint32_t looks = 0;  // as the watch saw them last
+};
+
+// A question that was a worker's, with its datagram or its answer.
+struct taken {
+  board_question question;
+  std::string bytes;
 };
 
 // A question of a UNIX socket that has been handed on.
@@ -161,7 +168,9 @@ struct crew {
   void too_many(const board_question &sent, std::string_view datagram, long long now);
   void hear(long long now);
   void answered(const relay_message &message, const char *bytes, size_t len, long long now);
+  bool take(unsigned i, unsigned k, board_state state, taken &t);
   void hand_on(unsigned i);
+  void hand_on_others(unsigned i, unsigned but);
   void refuse(const board_question &question, std::string_view datagram, qv_reason reason, const char *about);
   // the watch
   void look_around(long long now);
@@ -217,6 +226,7 @@ bool crew::hire(long long now) {
   s.looking_ms.store(0);
   s.looks.store(s.looks.load() + s.looks.load() % 2);
   s.lost.store(false);
+  for (board_slot &slot : s.slot) slot.word.store(0);
   if (i >= all->seats_used.load()) all->seats_used.store(i + 1);
   workers[i] = {generation, false, false, now};
   const pid_t pid = fork();
@@ -330,14 +340,41 @@ void crew::refuse(const board_question &question, std::string_view datagram, qv_
   }
 }
 
-// The question of a worker that is gone goes to another one, once.
+// What stands in a worker's slot in this state becomes the parent's. The copy is made
+// first: the worker may go on at any moment, and write over it.
+bool crew::take(unsigned i, unsigned k, board_state state, taken &t) {
+  board_slot &slot = seat(i).slot[k];
+  const uint32_t seen = slot.word.load();
+  if (board_slot::state_of(seen) != state) return false;
+  t.question = slot.question;
+  if (state == board_state::answered)
+    t.bytes.assign(slot.reply, std::min(slot.reply_len, sizeof slot.reply));
+  else
+    t.bytes = board_datagram(seat(i), k);
+  return slot.take(seen);
+}
+
+// What a worker has in hand beside the question that keeps it: its answers are sent,
+// and other workers get what it has not begun. Of a long question, which nobody but the
+// worker has whole, nothing is left: it is asked again.
+void crew::hand_on_others(unsigned i, unsigned but) {
+  taken t;
+  for (unsigned k = 0; k < BOARD_SLOTS; ++k) {
+    if (take(i, k, board_state::answered, t)) sockets.answer(t.question.asker, t.bytes.data(), t.bytes.size());
+    if (k == but || !take(i, k, board_state::waiting, t) || t.bytes.empty()) continue;
+    if (!way.ask(t.question, t.bytes.data(), t.bytes.size())) refuse(t.question, t.bytes, QV_REASON_WORKER_LOST, "");
+  }
+}
+
+// The questions of a worker that is gone go to another one: that which it was judging
+// only once, since it may have been the cause.
 void crew::hand_on(unsigned i) {
-  const board_seat &s = seat(i);
-  if (s.judging_ms.load() == 0) return;
-  board_question question = s.question;
-  const std::string_view datagram = board_datagram(s);
-  if (++question.again > 1 || !way.ask(question, datagram.data(), datagram.size()))
-    refuse(question, datagram, QV_REASON_WORKER_LOST, "");
+  const unsigned at = seat(i).at.load() % BOARD_SLOTS;
+  taken t;
+  hand_on_others(i, at);
+  if (!take(i, at, board_state::waiting, t)) return;
+  if (++t.question.again > 1 || !way.ask(t.question, t.bytes.data(), t.bytes.size()))
+    refuse(t.question, t.bytes, QV_REASON_WORKER_LOST, "");
 }
 
 // ---- the watch
@@ -355,7 +392,11 @@ void crew::look_around(long long now) {
       is_stuck(i, now, look ? look : judging);
       continue;
     }
-    looking = looking || look;
+    const bool slow = (look && now - look >= CREW_SLOW_MS) || (judging && now - judging >= CREW_SLOW_MS);
+    if (slow) hand_on_others(i, seat(i).at.load());
+    const uint32_t looks = seat(i).looks.load();
+    looking = looking || look || looks != workers[i].looks;
+    workers[i].looks = looks;
     free = free || (serving(i) && (!look || now - look < CREW_SLOW_MS));
   }
   if (!free && servers() < wanted + CREW_STUCK_MAX && hire(now)) calm_since_ms = now;
@@ -371,11 +412,17 @@ void crew::look_around(long long now) {
 void crew::is_stuck(unsigned i, long long now, long long since) {
   workers[i].stuck = true;
   lose(i);
-  const board_seat &s = seat(i);
+  board_seat &s = seat(i);
   board_look look;
   const bool known = s.looking_ms.load() != 0 && board_look_of(s, look);
-  if (s.judging_ms.load() != 0) refuse(s.question, board_datagram(s), QV_REASON_HOME_HANGS, known ? look.path : "");
-  if (known) hangs(look, std::string(board_datagram(s)), now, since);
+  const unsigned at = s.at.load() % BOARD_SLOTS;
+  taken t;
+  hand_on_others(i, at);
+  if (take(i, at, board_state::waiting, t)) {
+    refuse(t.question, t.bytes, QV_REASON_HOME_HANGS, known ? look.path : "");
+    if (known) hangs(look, t.bytes, now, since);
+  }
+  say_flush_of(&s.held);  // it is killed, and says nothing any more
   if (stuck() >= CREW_STUCK_MAX && !all->closed.exchange(true))
     say("", std::to_string(CREW_STUCK_MAX).c_str(),
         " workers are stuck in homes: no home is looked at, and addresses here are answered \"temporary\", until one of "
@@ -404,6 +451,7 @@ void crew::ended(unsigned i, int status, long long now) {
     if (early_ends > 1) next_fork_ms = now + FORK_AGAIN_MS;
     if (!seat(i).lost.load()) hand_on(i);
   }
+  say_flush_of(&seat(i).held);
   seat(i).pid.store(0);
   if (all->closed.load() && stuck() < CREW_STUCK_MAX) {
     all->closed.store(false);

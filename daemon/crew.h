@@ -1,8 +1,9 @@
 /* crew.h - the processes of the daemon: a parent that judges nothing, and workers
    that do.
 
-   C and C++. The workers share the UDP sockets: each takes one question at a time and
-   answers it, so that what it has not begun stays where the others take it. The
+   C and C++. The workers share the UDP sockets: each takes the questions that are
+   there, up to CREW_TOGETHER_MAX, and answers them together; where a look takes long,
+   what it has not begun is given to the others. The
    parent takes the questions of the UNIX sockets and hands them on; it holds the
    control files, forks new workers when they change (a worker knows one state, all old
    or all new), and watches: a look that does not come back costs the worker that made
@@ -34,15 +35,17 @@ extern "C" {
 #define CREW_STUCK_MAX 8      /* workers that are waited for; with more no home is entered */
 #define CREW_WORKERS_MAX 16
 
+#define CREW_TOGETHER_MAX 16  /* questions that a worker takes at once */
+
 struct crew;      /* all of it */
-struct crew_hand; /* the question that a worker has in hand */
+struct crew_hand; /* the questions that a worker has in hand, each with its number */
 
 /* What is done with questions: given by the program. */
 struct crew_calls {
-  /* In a worker: judges the datagram and calls crew_reply, or does nothing where it
-     is not to be answered. Returns 0 where crew_later says so (it is asked again
-     soon), else 1. */
-  int (*answer)(struct crew_hand *hand, struct address *host, const char *datagram, size_t len);
+  /* In a worker: judges the questions from 0 to n - 1 and calls crew_reply for each, or
+     does nothing where one is not to be answered, or crew_later says that it comes
+     again. */
+  void (*answer)(struct crew_hand *hand, struct address *host, unsigned n);
   /* In the parent: the answer to a question that cannot be judged, for this reason
      and with these words (may be empty) for the log, NULL: no line. Writes at most QV_REPLY_MAX bytes; returns how
      many, 0: none. */
@@ -71,21 +74,27 @@ void crew_note(void *ctx, const char *sentence);
 
 void crew_close(struct crew *crew);
 
-/* ---- in a worker, within answer */
+/* ---- in a worker, within answer; i is the number of a question */
 
+/* The datagram, which lives until answer returns. 0: it is not to be judged. */
+int crew_datagram(struct crew_hand *hand, unsigned i, const char **bytes, size_t *len);
 /* Where the question came from. local: by a UNIX socket; port: by UDP from this one. */
-void crew_from(const struct crew_hand *hand, int *local, unsigned *port);
+void crew_from(const struct crew_hand *hand, unsigned i, int *local, unsigned *port);
 /* The same for the log; room for UDP_TEXT_MAX bytes. */
-void crew_from_text(const struct crew_hand *hand, char *text);
+void crew_from_text(const struct crew_hand *hand, unsigned i, char *text);
 /* Do we listen on this port? */
 int crew_own_port(const struct crew_hand *hand, unsigned port);
-/* After address_judge: is the judgement worth nothing, because a look could not be made now?
-   The question comes again. */
-int crew_later(const struct crew_hand *hand);
+/* It is judged from now on: what is looked at is looked at for it. 0: it is not to be
+   judged, now or any more. */
+int crew_at(struct crew_hand *hand, unsigned i);
+/* Is its judgement worth nothing, because a look could not be made now? The question
+   comes again. */
+int crew_later(const struct crew_hand *hand, unsigned i);
 /* Have the control files changed since this worker began? It must refuse nobody then. */
 int crew_old(const struct crew_hand *hand);
-/* Sends the answer that came of a judgement: len bytes, 0: silence. */
-void crew_reply(struct crew_hand *hand, const struct address_answer *answer, const char *reply, size_t len);
+/* The answer that came of a judgement: len bytes, at most QV_REPLY_MAX, 0: silence. It
+   is sent when answer returns, or before. */
+void crew_reply(struct crew_hand *hand, unsigned i, const struct address_answer *answer, const char *reply, size_t len);
 
 #ifdef __cplusplus
 }

@@ -310,42 +310,61 @@ bool listen_sockets::own_port(unsigned port) const {
   return std::any_of(udp_.begin(), udp_.end(), [&](const listen_udp &u) { return udp_port(&u.own) == port; });
 }
 
-ssize_t listen_sockets::receive(unsigned i, void *buf, size_t max, listen_asker &asker) const {
-  iovec bytes{buf, max};
-  control_buffer control;
-  ssize_t n;
-  msghdr message{};
-  asker = {};
-  asker.socket = i;
-  do {
-    message.msg_name = &asker.from.addr;
-    message.msg_namelen = sizeof asker.from.addr;
-    message.msg_iov = &bytes;
-    message.msg_iovlen = 1;
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control;
-    n = recvmsg(udp_[i].fd.get(), &message, MSG_DONTWAIT);
-  } while (n == -1 && errno == EINTR);
-  if (n == -1) return n;
-  asker.from.len = message.msg_namelen;
-  note_local(asker, message);
-  return n;
+int listen_sockets::receive(unsigned i, const listen_place *places, unsigned n) const {
+  static control_buffer control[TOGETHER_MAX];
+  static sockaddr_storage from[TOGETHER_MAX];
+  iovec parts[TOGETHER_MAX][2];
+  mmsghdr messages[TOGETHER_MAX];
+  n = std::min(n, TOGETHER_MAX);
+  for (unsigned k = 0; k < n; ++k) {
+    parts[k][0] = {places[k].bytes, places[k].room};
+    parts[k][1] = {places[k].more, places[k].more_room};
+    messages[k] = {{&from[k], sizeof from[k], parts[k], 2, &control[k], sizeof control[k], 0}, 0};
+  }
+  int got;
+  do got = recvmmsg(udp_[i].fd.get(), messages, n, MSG_DONTWAIT, nullptr);
+  while (got == -1 && errno == EINTR);
+  for (int k = 0; k < got; ++k) {
+    const listen_place &place = places[k];
+    msghdr &message = messages[k].msg_hdr;
+    *place.len = messages[k].msg_len;
+    *place.asker = {};
+    place.asker->socket = i;
+    place.asker->from.len = message.msg_namelen;
+    memcpy(&place.asker->from.addr, &from[k], std::min<size_t>(message.msg_namelen, sizeof from[k]));
+    note_local(*place.asker, message);
+  }
+  return got;
 }
 
 int listen_sockets::answer(const listen_asker &asker, const void *buf, size_t len) const {
-  iovec bytes{const_cast<void *>(buf), len};
-  sockaddr_storage to = asker.from.addr;
-  control_buffer control;
-  msghdr message{};
-  ssize_t n;
-  message.msg_name = &to;
-  message.msg_namelen = asker.from.len;
-  message.msg_iov = &bytes;
-  message.msg_iovlen = 1;
-  put_local(asker, message, control);
-  do n = sendmsg(udp_[asker.socket].fd.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  while (n == -1 && errno == EINTR);
-  return n == -1 ? errno : 0;
+  const listen_reply one{&asker, static_cast<const char *>(buf), len};
+  listen_asker to;
+  return answer(&one, 1, to);
+}
+
+int listen_sockets::answer(const listen_reply *replies, unsigned n, listen_asker &to) const {
+  static control_buffer control[TOGETHER_MAX];
+  iovec bytes[TOGETHER_MAX];
+  mmsghdr messages[TOGETHER_MAX];
+  n = std::min(n, TOGETHER_MAX);
+  for (unsigned k = 0; k < n; ++k) {
+    const listen_asker &asker = *replies[k].asker;
+    bytes[k] = {const_cast<char *>(replies[k].bytes), replies[k].len};
+    messages[k] = {{const_cast<sockaddr_storage *>(&asker.from.addr), asker.from.len, &bytes[k], 1, nullptr, 0, 0}, 0};
+    put_local(asker, messages[k].msg_hdr, control[k]);
+  }
+  int error = 0;
+  for (unsigned sent = 0; sent < n;) {
+    const int done = sendmmsg(udp_[replies[0].asker->socket].fd.get(), messages + sent, n - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (done > 0) {
+      sent += static_cast<unsigned>(done);
+    } else if (errno != EINTR) {  // that of the first one: the others are sent all the same
+      error = errno;
+      to = *replies[sent++].asker;
+    }
+  }
+  return error;
 }
 
 void listen_sockets::unlink_paths() {

@@ -57,8 +57,27 @@ struct listen_owner {
   mode_t mode;
 };
 
+// Where a datagram goes to: what does not fit into bytes goes to more, if there is
+// room. len and asker are written.
+struct listen_place {
+  char *bytes;
+  size_t room;
+  char *more;
+  size_t more_room;
+  size_t *len;
+  listen_asker *asker;
+};
+
+struct listen_reply {
+  const listen_asker *asker;
+  const char *bytes;
+  size_t len;
+};
+
 class listen_sockets {
  public:
+  static constexpr unsigned TOGETHER_MAX = 32;  // datagrams in one call
+
   // Opens what LISTEN names ("" or blank: QV_DEFAULT_IP and QV_DEFAULT_PORT). False: trouble
   // tells, nothing stays open.
   bool open(std::string_view text, const listen_owner &owner, listen_trouble &trouble);
@@ -71,11 +90,14 @@ class listen_sockets {
   // Does a UDP socket of ours have this port?
   bool own_port(unsigned port) const;
 
-  // One datagram from UDP socket i, without waiting. Its length, or -1 with errno
-  // (EAGAIN: none there).
-  ssize_t receive(unsigned i, void *buf, size_t max, listen_asker &asker) const;
+  // Datagrams from UDP socket i, without waiting, each to one of n places. How many, or
+  // -1 with errno (EAGAIN: none there).
+  int receive(unsigned i, const listen_place *places, unsigned n) const;
   // Answers from the address that was asked, without waiting. 0, or errno.
   int answer(const listen_asker &asker, const void *buf, size_t len) const;
+  // The same for n answers to questions of one UDP socket. error: of the last one that
+  // could not be sent, and to is who asked; 0: all were.
+  int answer(const listen_reply *replies, unsigned n, listen_asker &to) const;
   // Closes this process's UNIX sockets and forgets their paths: for a worker, which
   // must not keep a path looking alive when the process that accepts is gone.
   void close_local() { local_.clear(); }

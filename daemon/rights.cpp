@@ -8,6 +8,7 @@
 
 #ifdef __linux__
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #endif
@@ -45,6 +46,9 @@ bool drop_capabilities() {
   head.version = _LINUX_CAPABILITY_VERSION_3;
   for (const int one : KEPT) data[CAP_TO_INDEX(one)].permitted |= CAP_TO_MASK(one);
   data[0].effective = data[0].permitted;
+  // with the user's id the right to become another one stays, so that the way from user
+  // to user needs no step as root; it opens no file. Where this is refused there is the step
+  prctl(PR_SET_SECUREBITS, SECBIT_NO_SETUID_FIXUP, 0, 0, 0);
   // the bounding set while there is still the right to: what is executed gets no more either
   for (int one = 0; one <= CAP_LAST_CAP; ++one)
     if (one != CAP_SETUID && one != CAP_SETGID && prctl(PR_CAPBSET_DROP, one, 0, 0, 0) == -1 && errno != EINVAL &&

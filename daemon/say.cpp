@@ -8,14 +8,34 @@
 namespace {
 constexpr char PREFIX[] = "qmail-verify: ";
 log_state lost;
+say_lines *held;
 }  // namespace
+
+void say_flush_of(struct say_lines *of) {
+  if (of->len) log_write_lines(of->text, of->len, of->lines, 2, &lost, PREFIX);
+  of->len = 0;
+  of->lines = 0;
+}
+
+void say_hold(struct say_lines *to) { held = to; }
+
+void say_flush() {
+  if (held) say_flush_of(held);
+}
 
 void say_begin(struct log_line *line) {
   log_begin(line);
   log_puts(line, PREFIX);
 }
 
-void say_end(struct log_line *line) { log_write(line, 2, &lost, PREFIX); }
+void say_end(struct log_line *line) {
+  if (!held) return log_write(line, 2, &lost, PREFIX);
+  if (held->len + line->len + 1 > sizeof held->text) say_flush();
+  memcpy(held->text + held->len, line->text, line->len);
+  held->len += line->len;
+  held->text[held->len++] = '\n';
+  ++held->lines;
+}
 
 void say(const char *a, const char *b, const char *c) {
   log_line line;

@@ -11,6 +11,20 @@
 extern "C" {
 #endif
 
+/* Lines that wait for others, so that one write is for all of them. */
+struct say_lines {
+  size_t len;
+  unsigned lines;
+  char text[LOG_LINE_MAX];
+};
+
+/* From now on the lines of this process are collected in held (empty at first, the
+   caller's, kept) until it is full or say_flush. NULL: each is written at once. */
+void say_hold(struct say_lines *held);
+void say_flush(void);
+/* Writes what another process, which is no more, had collected. */
+void say_flush_of(struct say_lines *held);
+
 /* A line in pieces: begin, the calls of logbits.h, end. */
 void say_begin(struct log_line *line);
 void say_end(struct log_line *line);

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <memory>
 
 #include "mounts.h"
 #include "say.h"
@@ -19,7 +20,7 @@
 
 namespace {
 
-constexpr int BATCH_MAX = 64;       // questions between two looks at signals
+constexpr int BATCHES_MAX = 4;      // full ones between two looks at signals
 constexpr size_t ASIDE_MAX = 1024;  // questions put aside; what is over that is answered as one that hangs
 constexpr size_t STRANGERS_MAX = 64;
 constexpr long long MOUNTS_MS = 1000;
@@ -28,6 +29,8 @@ constexpr int RETRY_MS = 10;        // how often those are tried
 volatile sig_atomic_t got_drain, got_retire;
 void on_drain(int) { got_drain = 1; }
 void on_retire(int) { got_retire = 1; }
+
+static_assert(BOARD_SLOTS <= CREW_TOGETHER_MAX && BOARD_SLOTS <= listen_sockets::TOGETHER_MAX);
 
 // A question that has been put aside.
 struct aside {
@@ -38,7 +41,8 @@ struct aside {
 
 }  // namespace
 
-// One worker: its seat, what it has put aside, and the guard of its looks.
+// One worker: its seat with the questions that it has in hand, what it has put aside,
+// and the guard of its looks.
 struct crew_hand {
   crew_hand(const worker_site &s, unsigned number, const sigset_t &u)
       : site(s), own(number), seat(s.all.seat[number]), unblocked(u) {
@@ -46,6 +50,11 @@ struct crew_hand {
         [](void *me, const char *path, uid_t uid) { return static_cast<crew_hand *>(me)->look(path, uid); },
         [](void *me) { static_cast<crew_hand *>(me)->done(); }, this};
     address_watch(s.host, &guard);
+    for (unsigned k = 0; k < BOARD_SLOTS; ++k) {
+      board_slot &slot = seat.slot[k];
+      places[k] = {slot.datagram, sizeof slot.datagram, whole(k) + BOARD_DATAGRAM, QV_QUESTION_MAX - BOARD_DATAGRAM,
+                   &slot.len, &slot.question.asker};
+    }
   }
 
   int run();
@@ -54,10 +63,17 @@ struct crew_hand {
   bool serve_udp(unsigned i);
   bool serve_relay();
   void retry();
-  void handle(size_t len, bool patient = true);
+  void store(unsigned slot, std::string_view datagram);
+  void handle(unsigned n, bool patient = true);
+  void send();
+  void put_off();
+  bool at(unsigned slot);
+  void reply(unsigned slot, const address_answer &answer, const char *bytes, size_t len);
+  std::string_view datagram(unsigned slot);
+  char *whole(unsigned slot) { return long_ones.get() + slot * QV_QUESTION_MAX; }
   void tell_of_trouble(const address_answer &a);
-  void cannot_answer(int error);
-  bool may_ask();
+  void cannot_answer(int error, const listen_asker &asker);
+  bool may_ask(const board_question &question);
   void tell_of_stranger(const ip_address &ip, bool may);
   int look(const char *path, uid_t uid);
   void done() { seat.looking_ms.store(0, std::memory_order_release); }
@@ -78,7 +94,12 @@ struct crew_hand {
   bool troubled = false;  // and the parent knows since trouble_ms
   long long trouble_ms = 0, unanswered_ms = 0;
   int unanswered_error = 0;
-  bool later = false, hangs = false, may_wait = true;
+  listen_place places[BOARD_SLOTS];
+  char scratch[QV_QUESTION_MAX];
+  const std::unique_ptr<char[]> long_ones{new char[BOARD_SLOTS * QV_QUESTION_MAX]};  // touched only for such
+  unsigned in_hand = 0;  // slots that are in use
+  unsigned now_at = 0;   // that of the question that is judged
+  bool later[BOARD_SLOTS]{}, hangs[BOARD_SLOTS]{}, may_wait = true;
   std::vector<std::pair<ip_address, long long>> strangers;  // told of, and when
 };
 
@@ -125,25 +146,27 @@ void crew_hand::wake_parent() {
 // A look is announced before it is made.
 int crew_hand::look(const char *path, uid_t uid) {
   const long long now = sockbits_now_ms();
-  if (later || hangs) return ETIMEDOUT;  // one that could not be made makes the rest worthless
+  if (later[now_at] || hangs[now_at]) return ETIMEDOUT;  // one that could not be made makes the rest worthless
   if (seat.looking_ms.load(std::memory_order_relaxed) != 0 && strncmp(seat.look.path, path, BOARD_PATH_MAX - 1) == 0) {
     seat.looking_ms.store(now, std::memory_order_release);
     return 0;
   }
   if (site.all.closed.load(std::memory_order_relaxed) ||
       (site.all.hanging_count.load(std::memory_order_relaxed) != 0 && board_hangs(site.all, path))) {
-    hangs = true;
+    hangs[now_at] = true;
     return ETIMEDOUT;
   }
   seat.looks.fetch_add(1);
   seat.look.uid = uid;
-  strncpy(seat.look.path, path, BOARD_PATH_MAX - 1);
+  const size_t len = strnlen(path, BOARD_PATH_MAX - 1);
+  memcpy(seat.look.path, path, len);
+  seat.look.path[len] = '\0';
   seat.looks.fetch_add(1);
   seat.looking_ms.store(now);
   if (!site.all.alert.load()) wake_parent();
   if (last_free() && waited_for(path, now)) {
     seat.looking_ms.store(0);
-    (may_wait ? later : hangs) = true;
+    (may_wait ? later : hangs)[now_at] = true;
     return ETIMEDOUT;
   }
   return 0;
@@ -180,51 +203,127 @@ void crew_hand::tell_of_trouble(const address_answer &a) {
 }
 
 // Each error is said once a minute: it may be so for every answer.
-void crew_hand::cannot_answer(int error) {
+void crew_hand::cannot_answer(int error, const listen_asker &asker) {
   const long long now = sockbits_now_ms();
   if (error == unanswered_error && now - unanswered_ms < 60000) return;
   unanswered_error = error;
   unanswered_ms = now;
   char who[UDP_TEXT_MAX];
-  crew_from_text(this, who);
+  udp_format(&asker.from, who);
   errno = error;
   say_errno("cannot answer ", who);
 }
 
 // Who is beyond this host must stand in control/verifyclients, where there is one.
 // Where there is none everybody may ask, but the operator hears of it.
-bool crew_hand::may_ask() {
-  if (seat.question.ticket || site.sockets.udp()[seat.question.asker.socket].loopback) return true;
-  const ip_address ip = ip_of(seat.question.asker.from.addr);
+bool crew_hand::may_ask(const board_question &question) {
+  if (question.ticket || site.sockets.udp()[question.asker.socket].loopback) return true;
+  const ip_address ip = ip_of(question.asker.from.addr);
   const bool may = site.clients.may_ask(ip);
   if (ip_is_loopback(ip) || (may && site.clients.known())) return may;
   tell_of_stranger(ip, may);
   return may;
 }
 
-// The question that stands on the seat. patient: it may be put aside.
-void crew_hand::handle(size_t len, bool patient) {
-  seat.len = len;
-  seat.judging_ms.store(sockbits_now_ms(), std::memory_order_release);
-  later = hangs = false;
+// The slot's question, whole. Lives as long as it is in hand.
+std::string_view crew_hand::datagram(unsigned slot) {
+  const board_slot &s = seat.slot[slot];
+  return {s.len > sizeof s.datagram ? whole(slot) : s.datagram, s.len};
+}
+
+// A question that did not come straight to its slot.
+void crew_hand::store(unsigned slot, std::string_view datagram) {
+  board_slot &s = seat.slot[slot];
+  s.len = datagram.size();
+  memcpy(s.datagram, datagram.data(), std::min(s.len, sizeof s.datagram));
+  if (s.len > sizeof s.datagram) memcpy(whole(slot), datagram.data(), s.len);
+}
+
+// The questions in the first n slots. patient: they may be put aside.
+void crew_hand::handle(unsigned n, bool patient) {
+  in_hand = n;
   may_wait = patient && put_aside.size() < ASIDE_MAX;
-  if (may_ask() && !site.calls.answer(this, site.host, seat.datagram, len))
-    put_aside.push_back({seat.question, std::string(seat.datagram, len), sockbits_now_ms()});
+  for (unsigned k = 0; k < n; ++k) {
+    later[k] = hangs[k] = false;
+    if (may_ask(seat.slot[k].question)) seat.slot[k].put();
+  }
+  site.calls.answer(this, site.host, n);
+  send();
+  address_rest(site.host);
+  say_flush();
+  put_off();
+  in_hand = 0;
   seat.judging_ms.store(0, std::memory_order_release);
 }
 
-// Takes some. False: there were no more.
+// False: the parent has given the question to another worker.
+bool crew_hand::at(unsigned slot) {
+  const board_slot &s = seat.slot[slot];
+  if (later[slot]) return false;
+  now_at = slot;
+  if (s.len > sizeof s.datagram) memcpy(seat.long_datagram, whole(slot), s.len);
+  seat.at.store(slot);
+  seat.judging_ms.store(sockbits_now_ms(), std::memory_order_release);
+  return s.state() == board_state::waiting;
+}
+
+// By UDP it is sent with the others.
+void crew_hand::reply(unsigned slot, const address_answer &answer, const char *bytes, size_t len) {
+  board_slot &s = seat.slot[slot];
+  tell_of_trouble(answer);
+  if (s.question.ticket) {
+    if (s.take(board_state::waiting)) site.parent.tell({s.question.ticket, relay_kind::answer, answer.verdict}, bytes, len);
+    return;
+  }
+  memcpy(s.reply, bytes, len);
+  s.reply_len = len;
+  if (len)
+    s.answer();
+  else
+    s.take(board_state::waiting);
+}
+
+void crew_hand::send() {
+  listen_reply replies[BOARD_SLOTS];
+  unsigned n = 0;
+  const auto go = [&] {
+    listen_asker to;
+    if (const int error = n ? site.sockets.answer(replies, n, to) : 0; error) cannot_answer(error, to);
+    n = 0;
+  };
+  for (unsigned k = 0; k < in_hand; ++k) {
+    board_slot &s = seat.slot[k];
+    if (!s.take(board_state::answered)) continue;
+    if (n && replies[0].asker->socket != s.question.asker.socket) go();
+    replies[n++] = {&s.question.asker, s.reply, s.reply_len};
+  }
+  go();
+}
+
+// What has to wait is put aside; what the program had no answer for is forgotten.
+void crew_hand::put_off() {
+  for (unsigned k = 0; k < in_hand; ++k)
+    if (seat.slot[k].take(board_state::waiting) && later[k])
+      put_aside.push_back({seat.slot[k].question, std::string(datagram(k)), sockbits_now_ms()});
+}
+
+// Takes some. False: there were none.
 bool crew_hand::serve_udp(unsigned i) {
-  for (int n = 0; n < BATCH_MAX; ++n) {
-    seat.question.ticket = 0;
-    seat.question.again = 0;
-    const ssize_t len = site.sockets.receive(i, seat.datagram, sizeof seat.datagram, seat.question.asker);
-    if (len >= 0) {
+  for (int batch = 0; batch < BATCHES_MAX; ++batch) {
+    const int n = site.sockets.receive(i, places, BOARD_SLOTS);
+    if (n > 0) {
       trouble = 0;
-      handle(static_cast<size_t>(len));
+      for (int k = 0; k < n; ++k) {
+        board_slot &s = seat.slot[k];
+        s.question.ticket = 0;
+        s.question.again = 0;
+        if (s.len > sizeof s.datagram) memcpy(whole(static_cast<unsigned>(k)), s.datagram, sizeof s.datagram);
+      }
+      handle(static_cast<unsigned>(n));
+      if (n < static_cast<int>(BOARD_SLOTS)) return true;
       continue;
     }
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return batch > 0;
     if (errno != trouble) say_errno("cannot receive a datagram", "");
     trouble = errno;
     usleep(100000);  // said once, tried again ten times a second
@@ -234,12 +333,11 @@ bool crew_hand::serve_udp(unsigned i) {
 }
 
 bool crew_hand::serve_relay() {
+  unsigned n = 0;
   size_t len = 0;
-  for (int n = 0; n < BATCH_MAX; ++n) {
-    if (!site.parent.take(seat.question, seat.datagram, len)) return false;
-    handle(len);
-  }
-  return true;
+  while (n < BOARD_SLOTS && site.parent.take(seat.slot[n].question, scratch, len)) store(n++, {scratch, len});
+  if (n) handle(n);
+  return n != 0;
 }
 
 // What was put aside is tried again, until one has to wait on; that one goes behind
@@ -248,10 +346,10 @@ void crew_hand::retry() {
   for (size_t left = put_aside.size(); left > 0; --left) {
     const aside one = std::move(put_aside.front());
     put_aside.pop_front();
-    seat.question = one.question;
-    memcpy(seat.datagram, one.datagram.data(), one.datagram.size());
+    seat.slot[0].question = one.question;
+    store(0, one.datagram);
     const size_t before = put_aside.size();
-    handle(one.datagram.size(), sockbits_now_ms() - one.since_ms < CREW_STUCK_MS + CREW_STUCK_MS / 2);
+    handle(1, sockbits_now_ms() - one.since_ms < CREW_STUCK_MS + CREW_STUCK_MS / 2);
     if (put_aside.size() == before) continue;
     put_aside.back().since_ms = one.since_ms;
     return;
@@ -295,6 +393,7 @@ void crew_hand::stop_listening() {
 }
 
 int crew_hand::run() {
+  say_hold(&seat.held);
   if (!prepare()) return say_errno("a worker cannot begin", ""), 111;
   bool alone = false;
   while (!alone && !got_drain && !(got_retire && put_aside.empty())) {
@@ -314,6 +413,7 @@ int crew_hand::run() {
     if (n > 0) worker_let_signals_in(unblocked);
     if (got_retire) stop_listening();
     if (!put_aside.empty()) retry();
+    say_flush();
   }
   if (!got_drain) return 0;
   const long long end = sockbits_now_ms() + CREW_DRAIN_MS;
@@ -338,7 +438,9 @@ void worker_let_signals_in(const sigset_t &unblocked) {
 int worker_run(const worker_site &site, unsigned seat, const sigset_t &unblocked) {
   crew_hand hand(site, seat, unblocked);
   working = &hand;
-  return hand.run();
+  const int code = hand.run();
+  say_flush();
+  return code;
 }
 
 bool worker_note(const char *sentence) {
@@ -349,27 +451,34 @@ bool worker_note(const char *sentence) {
 
 // ---- for the program's answer()
 
-void crew_from(const struct crew_hand *hand, int *local, unsigned *port) {
-  *local = hand->seat.question.ticket != 0;
-  *port = *local ? 0 : udp_port(&hand->seat.question.asker.from);
+int crew_datagram(struct crew_hand *hand, unsigned slot, const char **bytes, size_t *len) {
+  if (hand->seat.slot[slot].state() != board_state::waiting) return 0;
+  const std::string_view datagram = hand->datagram(slot);
+  *bytes = datagram.data();
+  *len = datagram.size();
+  return 1;
 }
 
-void crew_from_text(const struct crew_hand *hand, char *text) {
-  if (hand->seat.question.ticket)
+void crew_from(const struct crew_hand *hand, unsigned slot, int *local, unsigned *port) {
+  const board_question &question = hand->seat.slot[slot].question;
+  *local = question.ticket != 0;
+  *port = *local ? 0 : udp_port(&question.asker.from);
+}
+
+void crew_from_text(const struct crew_hand *hand, unsigned slot, char *text) {
+  const board_question &question = hand->seat.slot[slot].question;
+  if (question.ticket)
     strcpy(text, "a UNIX socket");
   else
-    udp_format(&hand->seat.question.asker.from, text);
+    udp_format(&question.asker.from, text);
 }
 
 int crew_own_port(const struct crew_hand *hand, unsigned port) { return hand->site.sockets.own_port(port); }
-int crew_later(const struct crew_hand *hand) { return hand->later; }
+int crew_at(struct crew_hand *hand, unsigned slot) { return hand->at(slot); }
+int crew_later(const struct crew_hand *hand, unsigned slot) { return hand->later[slot]; }
 int crew_old(const struct crew_hand *hand) { return hand->site.all.generation.load() != hand->site.generation; }
 
-void crew_reply(struct crew_hand *hand, const struct address_answer *answer, const char *reply, size_t len) {
-  const board_question &q = hand->seat.question;
-  hand->tell_of_trouble(*answer);
-  if (q.ticket)
-    hand->site.parent.tell({q.ticket, relay_kind::answer, answer->verdict}, reply, len);
-  else if (const int error = len ? hand->site.sockets.answer(q.asker, reply, len) : 0; error)
-    hand->cannot_answer(error);
+void crew_reply(struct crew_hand *hand, unsigned slot, const struct address_answer *answer, const char *reply,
+                size_t len) {
+  hand->reply(slot, *answer, reply, len);
 }

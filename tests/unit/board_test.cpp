@@ -50,6 +50,40 @@ TEST(board, there_is_room_for_so_many_places) {
   EXPECT_FALSE(board_hangs_add(*b, "/" + std::string(BOARD_PATH_MAX, 'x')));
 }
 
+TEST(board, a_question_is_taken_once_and_by_what_was_seen) {
+  const auto b = fresh();
+  ASSERT_TRUE(b);
+  board_slot &slot = b->seat[0].slot[3];
+  EXPECT_FALSE(slot.take(board_state::waiting));
+  slot.put();
+  const uint32_t seen = slot.word.load();
+  EXPECT_EQ(slot.state(), board_state::waiting);
+  EXPECT_FALSE(slot.take(board_state::answered));
+  EXPECT_TRUE(slot.answer());
+  EXPECT_FALSE(slot.answer());
+  EXPECT_FALSE(slot.take(seen)) << "it has been answered since";
+  EXPECT_TRUE(slot.take(board_state::answered));
+  EXPECT_FALSE(slot.take(board_state::answered));
+  slot.put();
+  EXPECT_FALSE(slot.take(seen)) << "that is another question";
+  EXPECT_TRUE(slot.take(board_state::waiting));
+  EXPECT_FALSE(slot.answer()) << "somebody else has it";
+}
+
+TEST(board, of_a_long_question_others_see_only_what_is_judged) {
+  const auto b = fresh();
+  ASSERT_TRUE(b);
+  board_seat &seat = b->seat[0];
+  strcpy(seat.slot[1].datagram, "short");
+  seat.slot[1].len = 5;
+  EXPECT_EQ(board_datagram(seat, 1), "short");
+  seat.slot[2].len = BOARD_DATAGRAM + 1;
+  EXPECT_EQ(board_datagram(seat, 2).size(), 0u);
+  seat.at.store(2);
+  EXPECT_EQ(board_datagram(seat, 2).data(), seat.long_datagram);
+  EXPECT_EQ(board_datagram(seat, 2).size(), BOARD_DATAGRAM + 1);
+}
+
 TEST(board, a_look_that_is_being_written_is_not_read) {
   const auto b = fresh();
   ASSERT_TRUE(b);

@@ -94,10 +94,11 @@ class fake_site final : public site {
       s.size = it->second;
     return s;
   }
-  Look users_cdb(cdb &db, int &error) override {
+  Look users_cdb(const cdb *&db, int &error) override {
     error = cdb_error;
     if (error) return error == ENOENT ? Look::absent : Look::failed;
-    db.adopt(fake_fd(cdb_bytes));
+    cdb_.adopt(fake_fd(cdb_bytes));
+    db = &cdb_;
     return Look::found;
   }
   Look passwd(const std::string &name, site_passwd &entry, int &error) override {
@@ -127,6 +128,7 @@ class fake_site final : public site {
 
  private:
   std::map<std::string, long> stamps_;
+  cdb cdb_;
 };
 
 #endif

@@ -18,7 +18,7 @@ class watched_site final : public site {
 
   control_text control(const char *name) override { return host_.control(name); }
   site_stamp control_stamp(const char *name) override { return host_.control_stamp(name); }
-  Look users_cdb(cdb &db, int &error) override { return host_.users_cdb(db, error); }
+  Look users_cdb(const cdb *&db, int &error) override { return host_.users_cdb(db, error); }
   Look passwd(const std::string &name, site_passwd &entry, int &error) override {
     return host_.passwd(name, entry, error);
   }

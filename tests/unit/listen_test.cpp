@@ -83,16 +83,24 @@ std::string heard_from(int fd) {
   return text(from);
 }
 
+// One datagram of at most 8 bytes from socket i: its length, or -1.
+int received(const listen_sockets &s, unsigned i, listen_asker &asker) {
+  char buf[4], more[4];
+  size_t len = 0;
+  const listen_place place{buf, sizeof buf, more, sizeof more, &len, &asker};
+  const int n = s.receive(i, &place, 1);
+  return n == 1 ? static_cast<int>(len) : n;
+}
+
 // Asks one of the sockets of s at an address and answers; from where the answer came.
 std::string answered_from(const listen_sockets &s, unsigned i, const std::string &at, listen_asker *asked = nullptr) {
   const udp_endpoint to = endpoint(at);
   const unique_fd client(socket(to.addr.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));  // not connected: hears all
   EXPECT_EQ(udp_send(client.get(), "q", 1, &to), 0) << strerror(errno);
-  char buf[8];
   listen_asker asker;
   pollfd p{s.udp()[i].fd.get(), POLLIN, 0};
   EXPECT_EQ(poll(&p, 1, 10000), 1);
-  EXPECT_EQ(s.receive(i, buf, sizeof buf, asker), 1) << strerror(errno);
+  EXPECT_EQ(received(s, i, asker), 1) << strerror(errno);
   EXPECT_EQ(asker.socket, i);
   if (asked) *asked = asker;
   EXPECT_EQ(s.answer(asker, "a", 1), 0);
@@ -223,10 +231,61 @@ TEST(Listen, UdpSocketsAreClosedOnExecAndSharedWithNobody) {
 TEST(Listen, NothingThereIsNotWaitedFor) {
   listen_sockets s;
   ASSERT_EQ(open(s, ":" + std::to_string(quiet_port())), "");
-  char buf[8];
   listen_asker asker;
-  EXPECT_EQ(s.receive(0, buf, sizeof buf, asker), -1);
+  EXPECT_EQ(received(s, 0, asker), -1);
   EXPECT_EQ(errno, EAGAIN);
+}
+
+TEST(Listen, SeveralDatagramsAtOnceEachToItsPlaceAndEachAnsweredToWhoAsked) {
+  const std::string port = std::to_string(quiet_port());
+  listen_sockets s;
+  ASSERT_EQ(open(s, "127.0.0.1:" + port), "");
+  const udp_endpoint at = endpoint("127.0.0.1:" + port);
+  unique_fd clients[3];
+  const char *questions[3] = {"a", "", "longer than its place"};
+  for (int k = 0; k < 3; ++k) {
+    clients[k].reset(connect_udp(&at));
+    ASSERT_EQ(send(clients[k].get(), questions[k], strlen(questions[k]), 0), static_cast<ssize_t>(strlen(questions[k])));
+  }
+  char bytes[4][4], more[4][64];
+  size_t len[4];
+  listen_asker askers[4];
+  listen_place places[4];
+  for (int k = 0; k < 4; ++k) places[k] = {bytes[k], 4, more[k], 64, &len[k], &askers[k]};
+  ASSERT_EQ(s.receive(0, places, 4), 3);
+  listen_reply replies[3];
+  for (int k = 0; k < 3; ++k) {
+    EXPECT_EQ(len[k], strlen(questions[k]));
+    EXPECT_EQ(memcmp(bytes[k], questions[k], std::min<size_t>(len[k], 4)), 0);
+    replies[k] = {&askers[k], bytes[k], std::min<size_t>(len[k] + 1, 4)};
+  }
+  EXPECT_EQ(memcmp(more[2], questions[2] + 4, strlen(questions[2]) - 4), 0);
+  listen_asker to;
+  EXPECT_EQ(s.answer(replies, 3, to), 0);
+  for (int k = 0; k < 3; ++k) {
+    char answer[8];
+    EXPECT_EQ(recv(clients[k].get(), answer, sizeof answer, 0), static_cast<ssize_t>(replies[k].len)) << k;
+  }
+}
+
+TEST(Listen, AnAnswerThatCannotBeSentKeepsNoOtherBack) {
+  const std::string port = std::to_string(quiet_port());
+  listen_sockets s;
+  ASSERT_EQ(open(s, "127.0.0.1:" + port), "");
+  const udp_endpoint own = endpoint("127.0.0.1:" + std::to_string(quiet_port()));
+  const unique_fd client(bind_udp(&own));
+  listen_asker good, bad, to;
+  good.from = own;
+  bad.from = endpoint("127.0.0.1:1");
+  reinterpret_cast<sockaddr_in &>(bad.from.addr).sin_port = 0;  // nobody can be asked from there
+  const listen_reply replies[] = {{&good, "1", 1}, {&bad, "2", 1}, {&good, "3", 1}};
+  EXPECT_EQ(s.answer(replies, 3, to), EINVAL);
+  EXPECT_EQ(udp_port(&to.from), 0u);
+  char answer[8];
+  EXPECT_EQ(recv(client.get(), answer, sizeof answer, 0), 1);
+  EXPECT_EQ(answer[0], '1');
+  EXPECT_EQ(recv(client.get(), answer, sizeof answer, 0), 1);
+  EXPECT_EQ(answer[0], '3');
 }
 
 TEST(Listen, LoopbackIsKnown) {
