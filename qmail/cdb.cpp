@@ -21,16 +21,103 @@ constexpr uint32_t DATA_MAX = uint32_t{1} << 20;
 // Most records are whole in the one, most searches of a table in the other.
 constexpr size_t AHEAD = 512, SLOTS_AHEAD = 128;
 
+// A key is compared in pieces of this size, as in qmail.
+constexpr size_t PIECE = 32;
+
 uint32_t unpack(const char *b) {
   auto u = [b](int i) { return static_cast<uint32_t>(static_cast<unsigned char>(b[i])); };
   return u(0) | u(1) << 8 | u(2) << 16 | u(3) << 24;
 }
 
-uint32_t key_hash(std::string_view key) {
-  uint32_t h = 5381;
-  for (char c : key) h = (h * 33) ^ static_cast<unsigned char>(c);
-  return h;
-}
+// ---- a look-up in a mapping
+
+// What seek() and find() do, over bytes that others may change meanwhile: each number is
+// looked at once and held against the file's size before it is used. Counts the reads
+// that those two would make, and ends where one is not covered by the mapping: the
+// file then is damaged or has grown, and reads by position tell which.
+class mapped_search {
+ public:
+  enum class End { found, absent, too_large, unread, outside };
+
+  mapped_search(const char *file, size_t size, std::string_view key, uint32_t hash, uint64_t reads)
+      : file_(file), size_(size), key_(key), hash_(hash), reads_(reads) {}
+
+  End run(bool header_counted, std::string *data) {
+    const End end = seek(header_counted);
+    return end == End::found && data ? copy(*data) : end;
+  }
+  uint64_t reads_left() const { return reads_; }
+  bool table_used() const { return table_used_; }
+
+ private:
+  bool holds(uint64_t pos, uint64_t len) const { return pos <= size_ && len <= size_ - pos; }
+
+  uint32_t number(uint64_t pos) const {
+    uint32_t n = unpack(file_ + pos);
+    asm volatile("" : "+r"(n));  // looked at once: not again where n is used
+    return n;
+  }
+
+  bool pay() { return reads_ > 0 && reads_-- > 0; }
+
+  End seek(bool header_counted) {
+    if (!header_counted && !pay()) return End::unread;
+    const uint32_t table = number(8ull * (hash_ & 255)), slots = number(8ull * (hash_ & 255) + 4);
+    if (slots == 0) return End::absent;
+    uint32_t slot = (hash_ >> 8) % slots;
+    uint64_t window = 0, window_end = 0;
+    for (uint32_t tried = 0; tried < slots; ++tried) {
+      const uint32_t pos = table + uint32_t{8} * slot;
+      if (!holds(pos, 8)) return End::outside;
+      if (pos < window || pos + 8ull > window_end) {
+        if (!pay()) return End::unread;
+        window = pos;
+        window_end = std::min<uint64_t>(size_, pos + std::min(uint64_t{SLOTS_AHEAD}, uint64_t{8} * (slots - slot)));
+      }
+      const uint32_t hash_there = number(pos), record = number(pos + 4ull);
+      table_used_ = table_used_ || hash_there || record;
+      if (record == 0) return End::absent;
+      if (hash_there == hash_)
+        if (const End end = look_at(record); end != End::absent) return end;
+      if (++slot == slots) slot = 0;
+    }
+    return End::absent;
+  }
+
+  // absent: it has another key.
+  End look_at(uint32_t record) {
+    if (!holds(record, 8)) return End::outside;
+    if (!pay()) return End::unread;
+    if (number(record) != key_.size()) return End::absent;
+    data_len_ = number(record + 4ull);
+    data_ = record + 8ull + key_.size();
+    for (size_t at = 0; at < key_.size(); at += PIECE) {
+      const std::string_view piece = key_.substr(at, PIECE);
+      if (!holds(record + 8ull + at, piece.size())) return End::outside;
+      if (8 + at + piece.size() > AHEAD && !pay()) return End::unread;
+      if (memcmp(file_ + record + 8ull + at, piece.data(), piece.size()) != 0) return End::absent;
+    }
+    return End::found;
+  }
+
+  End copy(std::string &data) {
+    if (!holds(data_, data_len_)) return End::outside;
+    const bool large = data_len_ > DATA_MAX, ahead = 8 + key_.size() + data_len_ <= AHEAD;
+    if (data_len_ > 0 && !ahead && !pay()) return End::unread;
+    if (large) return End::too_large;
+    data.assign(file_ + data_, data_len_);
+    return End::found;
+  }
+
+  const char *const file_;
+  const size_t size_;
+  const std::string_view key_;
+  const uint32_t hash_;
+  uint64_t reads_;
+  uint64_t data_ = 0;
+  uint32_t data_len_ = 0;
+  bool table_used_ = false;
+};
 
 }  // namespace
 
@@ -39,6 +126,12 @@ Look cdb::open(const char *path, int &error) {
   if (fd_) return Look::found;
   error = errno;
   return error == ENOENT ? Look::absent : Look::failed;
+}
+
+bool cdb::map() {
+  kept_ = true;
+  if (map_.map(fd_.get()) == 0 && map_.size() < HEADER) map_.reset();
+  return static_cast<bool>(map_);
 }
 
 // At least one byte, or -1: failed, or the file has ended.
@@ -50,6 +143,7 @@ ssize_t cdb::read_once(char *buf, size_t len, unsigned long long pos, int &error
       return -1;
     }
     --reads_left_;
+    if (const size_t mapped = map_.read(buf, len, pos)) return static_cast<ssize_t>(mapped);
     n = pread(fd_.get(), buf, len, static_cast<off_t>(pos));
   } while (n == -1 && errno == EINTR);
   if (n > 0) return n;
@@ -94,7 +188,7 @@ bool cdb::read_header(char *buf, size_t len, unsigned long long pos, int &error)
 // Compares the key at pos in pieces: as in qmail, a key that differs early is
 // passed over even where the file ends within it.
 Look cdb::match(std::string_view key, unsigned long long pos, const window &ahead, int &error) const {
-  char piece[32];
+  char piece[PIECE];
   while (!key.empty()) {
     size_t n = std::min(sizeof piece, key.size());
     if (!read(piece, n, pos, ahead, error)) return Look::failed;
@@ -105,8 +199,7 @@ Look cdb::match(std::string_view key, unsigned long long pos, const window &ahea
   return Look::found;
 }
 
-Look cdb::seek(std::string_view key, place &at, int &error) const {
-  const uint32_t h = key_hash(key);
+Look cdb::seek(std::string_view key, uint32_t h, place &at, int &error) const {
   char pair[8];
   if (!read_header(pair, sizeof pair, 8ull * (h & 255), error)) return Look::failed;
   const uint32_t table = unpack(pair), slots = unpack(pair + 4);
@@ -138,38 +231,66 @@ Look cdb::seek(std::string_view key, place &at, int &error) const {
   return Look::absent;
 }
 
-Look cdb::has(std::string_view key, int &error) const {
-  place at;
-  return seek(key, at, error);
+// false: what the mapping holds does not answer it.
+bool cdb::look_up_mapped(std::string_view key, uint32_t hash, std::string *data, Look &look, int &error) const {
+  using End = mapped_search::End;
+  End end = End::outside;
+  uint64_t left = 0;
+  const bool whole = map_.guarded([&](const char *bytes, size_t size) {
+    mapped_search search(bytes, size, key, hash, reads_left_);
+    end = search.run(header_counted_, data);
+    left = search.reads_left();
+    table_used_ = search.table_used();
+  });
+  if (!whole || end == End::outside) return false;
+  header_counted_ = header_counted_ || left < reads_left_;
+  reads_left_ = left;
+  look = end == End::found ? Look::found : end == End::absent ? Look::absent : Look::failed;
+  if (look == Look::failed) error = EFBIG;
+  return true;
 }
 
-Look cdb::find(std::string_view key, std::string &data, int &error) const {
+// data: may be null.
+Look cdb::look_up(std::string_view key, uint32_t hash, std::string *data, int &error) const {
+  if (Look look; map_ && look_up_mapped(key, hash, data, look, error)) return look;
+  if (kept_) header_.have = 0;
   place at;
-  if (Look hit = seek(key, at, error); hit != Look::found) return hit;
+  if (Look hit = seek(key, hash, at, error); hit != Look::found || !data) return hit;
   if (at.len > DATA_MAX) {
     // damage, unless the file has as much
     char last;
     if (read(&last, 1, at.pos + at.len - 1, error)) error = EFBIG;
     return Look::failed;
   }
-  data.resize(at.len);
-  return read(data.data(), at.len, at.pos, at.ahead, error) ? Look::found : Look::failed;
+  data->resize(at.len);
+  return read(data->data(), at.len, at.pos, at.ahead, error) ? Look::found : Look::failed;
 }
 
-// Half of a table's slots are used; where none of the first ones is, it was never
-// written.
+// Half of a table's slots are used; where none of the first ones is, nor of those where
+// the key's search begins, it was never written.
 bool cdb::table_written(std::string_view key, int &error) const {
   if (table_used_) return true;
+  const uint32_t h = cdb_hash(key).value();
   char pair[8], slots_read[1024];
-  if (!read_header(pair, sizeof pair, 8ull * (key_hash(key) & 255), error)) return false;
-  const size_t len = std::min(sizeof slots_read, size_t{8} * unpack(pair + 4));
-  if (!read(slots_read, len, unpack(pair), error)) return false;
+  if (!read_header(pair, sizeof pair, 8ull * (h & 255), error)) return false;
+  const uint32_t table = unpack(pair), slots = unpack(pair + 4);
+  if (slots == 0) return true;
+  auto used = [](const char *bytes, size_t len) { return std::any_of(bytes, bytes + len, [](char c) { return c != 0; }); };
+  if (kept_) {  // a mapped look-up has seen no more slots than it needed
+    window ahead;
+    const uint32_t slot = (h >> 8) % slots;
+    const size_t wanted = std::min(SLOTS_AHEAD, size_t{8} * (slots - slot));
+    if (read_ahead(ahead, wanted, table + uint32_t{8} * slot, error) && used(ahead.bytes, ahead.have)) return true;
+  }
+  const size_t len = std::min(sizeof slots_read, size_t{8} * slots);
+  if (!read(slots_read, len, table, error)) return false;
   error = CDB_DAMAGED;
-  return len == 0 || std::any_of(slots_read, slots_read + len, [](char c) { return c != 0; });
+  return used(slots_read, len);
 }
 
 bool cdb::sound(std::string_view key, int &error) const {
   char header[HEADER];
+  if (kept_) header_.have = 0;
   if (!read_header(header, sizeof header, 0, error)) return false;
   error = CDB_DAMAGED;
   uint64_t end = 0;

@@ -1,5 +1,6 @@
 // fuzz_cdb.cpp - any bytes as users/cdb: every look-up ends and says what failed, and
-// says the same as a second reader that has the whole file in memory; the user who
+// says the same as a second reader that has the whole file in memory, read by position
+// and mapped, and the same again when the file was cut while mapped; the user who
 // controls an address is found in them as that reader finds him.
 //
 // An input: a byte of options, a byte of length, a local part of that length, then the
@@ -114,10 +115,41 @@ void look_up(const cdb &db, const std::string &file, const std::string &key) {
   require(db.sound(key, error) || error != 0);
 }
 
-void look_up_bounded(cdb &db, const std::string &file, const std::string &key) {
+// What few reads suffice for does not depend on the way they are made.
+void look_up_bounded(const std::string &file, const std::string &key) {
+  cdb db, mapped;
+  db.adopt(fake_fd(file));
+  mapped.adopt(fake_fd(file));
+  mapped.map();
   db.bound(3);
+  mapped.bound(3);
+  int error = 0, mapped_error = 0;
+  const answer found = ours(db, key, error), found_mapped = ours(mapped, key, mapped_error);
+  require(found == reader(file).find(key) || error == EFBIG);
+  require(found_mapped == reader(file).find(key) || mapped_error == EFBIG);
+  require(found == found_mapped || found.look == Look::failed || found_mapped.look == Look::failed);
+}
+
+// Both ways give the same answer, and call the same keys and headers sound.
+void look_up_both(const cdb &db, const cdb &mapped, const std::string &file, const std::string &key) {
+  look_up(db, file, key);
+  look_up(mapped, file, key);
   int error = 0;
-  require(ours(db, key, error) == reader(file).find(key) || error == EFBIG);
+  if (db.has(key, error) == Look::absent && mapped.has(key, error) == Look::absent)
+    require(db.sound(key, error) == mapped.sound(key, error));
+}
+
+// Cut while it is mapped: what was there, or what is left of it.
+void look_up_cut(const std::string &file, const std::string &key, size_t len) {
+  const unique_fd fd = fake_fd(file);
+  cdb db;
+  db.adopt(unique_fd(dup(fd.get())));
+  db.map();
+  require(ftruncate(fd.get(), static_cast<off_t>(len)) == 0);
+  int error = 0;
+  const answer found = ours(db, key, error);
+  const std::string left = file.substr(0, len);
+  require(found == reader(left).find(key) || found == reader(file).find(key));
 }
 
 // ---- who controls the address: nughde_get() with the second reader
@@ -183,15 +215,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   const std::string_view rest = all.substr(std::min(size, size_t{2} + data[1]));
   const std::string file = options & MADE ? made_cdb(rest, options >> 4, options & CUT) : std::string(rest);
 
-  cdb db;
+  cdb db, mapped;
   db.adopt(fake_fd(file));
+  mapped.adopt(fake_fd(file));
+  mapped.map();
   using namespace std::string_literals;
   for (const std::string &key : {""s, "!"s, "!" + text_lower(local) + "\0"s, "!"s + local, local}) {
-    look_up(db, file, key);
-    if (!(options & FEW_READS)) continue;
-    cdb bounded;
-    bounded.adopt(fake_fd(file));
-    look_up_bounded(bounded, file, key);
+    look_up_both(db, mapped, file, key);
+    look_up_cut(file, key, file.size() * data[1] / 256);
+    if (options & FEW_READS) look_up_bounded(file, key);
   }
   if (!local.empty() && local.find('\0') == local.npos) find_user(file, local);
   return 0;
