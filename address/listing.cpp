@@ -337,8 +337,8 @@ void listings::drop_names(listing_home &home) {
 }
 
 // Takes the names of homes that were not used lately, to be read again when they are due.
-bool listings::names_room(size_t bytes) {
-  if (bytes > limits_.names_bytes) return false;
+// bytes: no more than there may be in all.
+void listings::names_room(size_t bytes) {
   for (; names_bytes_ + bytes > limits_.names_bytes; hand_ = (hand_ + 1) & (slots_ - 1)) {
     listing_home &home = table_[hand_];
     if (home.state != State::listed || home.names.bytes() == 0 || std::exchange(home.used, false)) continue;
@@ -346,7 +346,6 @@ bool listings::names_room(size_t bytes) {
     home.state = State::counted;
     home.looks = 0;
   }
-  return true;
 }
 
 // ---- reading
@@ -392,17 +391,17 @@ void listings::read(listing_home &home, const struct stat &st, int fd, int error
     pause_home(home.tag, cost * limits_.home_share);
 }
 
-// The stamp is compared before and after all that is found out about the directory.
+// What was opened is compared, last of all, with what was stat'ed before: the same
+// directory, and unchanged from then on.
 listings::Outcome listings::read_now(listing_home &home, const struct stat &st, int fd, int64_t begun) try {
-  struct stat here;
-  if (machine_.stat(fd, here) == -1 || !same_stamp(st, here)) return Outcome::again;
   const unsigned long type = machine_.type(fd);
   if (!tells_changes(type) || machine_.veiled(fd)) return Outcome::none;
   std::vector<uint32_t> names;
   const Outcome outcome = scan(fd, type == ZFS_MAGIC, begun, names);
   if (outcome != Outcome::listed) return outcome;
+  struct stat here;
   if (machine_.stat(fd, here) == -1 || !same_stamp(st, here)) return Outcome::again;
-  if (!names_room(listing_names::bytes_for(names.size()))) return Outcome::beyond;
+  names_room(listing_names::bytes_for(names.size()));
   if (!home.names.take(names)) return Outcome::none;
   names_bytes_ += home.names.bytes();
   return Outcome::listed;

@@ -222,7 +222,7 @@ class listings {
   void make_room();
   void remove(size_t at);
   void drop_names(listing_home &home);
-  bool names_room(size_t bytes);
+  void names_room(size_t bytes);
 
   bool due(listing_home &home, const struct stat &st);
   bool old(const struct stat &st) const;

@@ -418,18 +418,24 @@ TEST_F(Listing, AReadingIsGivenUp) {
   renew(limits);
   for (int i = 0; i < 5001; ++i) home.names.insert(std::to_string(i) + "x");
   EXPECT_FALSE(proves(10));
-  EXPECT_EQ(home.opened, 1);
+  home.pass(1000 * SECOND);
+  EXPECT_FALSE(proves(10));
+  EXPECT_EQ(home.opened, 1) << "never, while it is what it was";
+  home.changed();
+  home.pass(SECOND);
+  EXPECT_FALSE(proves(10));
+  EXPECT_EQ(home.opened, 2);
   home.remove("0x");
   home.pass(10 * SECOND);
   EXPECT_FALSE(proves(10));
-  EXPECT_EQ(home.opened, 1) << "not so soon";
+  EXPECT_EQ(home.opened, 2) << "not so soon";
   home.pass(300 * SECOND);
   EXPECT_TRUE(proves(1));
 
   home.cost = 50 * MS;  // 250 ms
   home.st.st_ino += 1;
   EXPECT_FALSE(proves(10));
-  EXPECT_EQ(home.opened, 3);
+  EXPECT_EQ(home.opened, 4);
 }
 
 // ---- memory
@@ -474,11 +480,10 @@ TEST_F(Listing, MoreHomesThanThereArePlacesMakeRoomForEachOther) {
   int listed = 0;
   for (int i = 9999; i > 9900; --i) {
     home.st.st_ino = static_cast<ino_t>(1000 + i);
-    proves(2);
     home.pass(MS);
-    listed += absent(".qmail-x");
+    listed += proves(2);
   }
-  EXPECT_GE(listed, 90) << "those that came last are there";
+  EXPECT_GE(listed, 95) << "those that came last are there";
 }
 
 TEST_F(Listing, AHomeWithAHundredThousandNames) {
@@ -710,7 +715,7 @@ TEST_F(RealListing, AnotherDirectoryInItsPlace) {
 }
 
 TEST_F(RealListing, ANewDirectoryWithTheOldInode) {
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 3; ++i) {
     ASSERT_TRUE(proves());
     std::filesystem::remove_all(home);
     std::filesystem::create_directory(home);
@@ -783,8 +788,8 @@ TEST_F(RealListing, NoNameThatIsThereIsEverCalledAbsentHereEither) {
       case 2: rename((home / name).c_str(), (home / (".qmail-" + std::to_string(random() % 8))).c_str()); break;
       default: break;
     }
-    if (step % 1000 == 0) wait_for_age();
-    for (int i = 0; i < (step % 1000 ? 1 : 4); ++i) {
+    if (step % 2000 == 0) wait_for_age();
+    for (int i = 0; i < (step % 2000 ? 1 : 4); ++i) {
       const home_listing listing = look();
       for (int j = 0; j < 8; ++j) {
         const std::string each = ".qmail-" + std::to_string(j);
