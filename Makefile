@@ -66,7 +66,9 @@ MODE = $(HARDEN) $(HARDEN_MORE)
 # at link time, so that nothing but libc is left to be found at run time
 NO_TM = -Wl,-z,nodynamic-undefined-weak,--defsym=_ZGTtdlPv=0,--defsym=_ZGTtnam=0
 LINK_DAEMON = -pie -Wl,-z,relro,-z,now,--as-needed -static-libstdc++ -static-libgcc $(NO_TM)
-LINK_STATIC = -static-pie -Wl,-z,relro,-z,now
+# what is not used, and the demangler behind libstdc++'s last words, would only be
+# read in and relocated at the start of each session
+LINK_STATIC = -static-pie -Wl,-z,relro,-z,now,--gc-sections,--defsym=_ZN9__gnu_cxx27__verbose_terminate_handlerEv=abort
 else
 VARIANT = sanitize-$(subst $(comma),-,$(SANITIZE))
 MODE = -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <climits>
+#include <memory>
 #include <new>
 
 #include "smtp/session.h"
@@ -48,12 +49,13 @@ void out_of_memory() {
 int serve() {
   session_host host{env_read(), {}, {}};
   queue_program queue(host.env.qmail_dir, host.env.queue);
-  session smtp(host, queue, 0, 1, 2);
-  current = &smtp;
-  if (chdir(host.env.qmail_dir) == -1 || !host.rules.read(host.env)) return smtp.controls_unreadable();
-  smtp.begin();
-  if (!host.own.read()) return smtp.addresses_unknown();
-  return smtp.run();
+  // Not on the stack: only the pages that are used need be there.
+  const auto smtp = std::make_unique<session>(host, queue, 0, 1, 2);
+  current = smtp.get();
+  if (chdir(host.env.qmail_dir) == -1 || !host.rules.read(host.env)) return smtp->controls_unreadable();
+  smtp->begin();
+  if (!host.own.read()) return smtp->addresses_unknown();
+  return smtp->run();
 }
 
 }  // namespace

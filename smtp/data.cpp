@@ -8,46 +8,24 @@
 
 // ---- the message
 
-// Bytes are looked at one by one where a line begins; from there the rest of the
-// line is found and moved as a whole.
-data_scanner::step data_scanner::scan(std::string_view in, char *const out) {
-  const char *from = in.data(), *const end = from + in.size();
-  char *to = out;
-  State state = State::more;
-  while (from != end && state == State::more) {
-    if (at_ != At::line) {
-      state = byte(*from++, to);
-      continue;
-    }
-    const size_t left = static_cast<size_t>(end - from);
-    const char *lf = static_cast<const char *>(memchr(from, '\n', left));
-    const char *stop = lf ? lf : end;
-    // A CR just before it waits for what comes: it may belong to the line's end.
-    if (stop != from && stop[-1] == '\r') {
-      at_ = At::cr;
-      --stop;
-    } else if (lf) {
-      state = State::stray_newline;
-    }
-    const size_t length = static_cast<size_t>(stop - from);
-    memcpy(to, from, length);
-    to += length;
-    from = stop + (at_ == At::cr || lf ? 1 : 0);
-  }
-  return {static_cast<size_t>(from - in.data()), static_cast<size_t>(to - out), state};
-}
+namespace {
 
-data_scanner::State data_scanner::byte(char c, char *&out) {
-  switch (at_) {
+using At = data_scanner::At;
+using State = data_scanner::State;
+
+// One byte: where that leads to, and what it puts out. In the loop of scan() both
+// are in registers, which is what makes a message of very short lines cheap.
+inline State take(char c, At &at, char *&out) {
+  switch (at) {
     case At::line_begin:
       if (c == '.') {
-        at_ = At::dot;
+        at = At::dot;
         return State::more;
       }
       break;
     case At::dot:
       if (c == '\r') {
-        at_ = At::dot_cr;
+        at = At::dot_cr;
         return State::more;
       }
       break;
@@ -59,7 +37,7 @@ data_scanner::State data_scanner::byte(char c, char *&out) {
     case At::cr:
       if (c == '\n') {
         *out++ = '\n';
-        at_ = At::line_begin;
+        at = At::line_begin;
         return State::more;
       }
       *out++ = '\r';
@@ -67,9 +45,42 @@ data_scanner::State data_scanner::byte(char c, char *&out) {
     case At::line: break;
   }
   if (c == '\n') return State::stray_newline;
-  at_ = c == '\r' ? At::cr : At::line;
+  at = c == '\r' ? At::cr : At::line;
   if (c != '\r') *out++ = c;
   return State::more;
+}
+
+}  // namespace
+
+// Bytes are looked at one by one where a line begins; from there the rest of the
+// line is found and moved as a whole.
+data_scanner::step data_scanner::scan(std::string_view in, char *const out) {
+  const char *from = in.data(), *const end = from + in.size();
+  char *to = out;
+  At at = at_;
+  State state = State::more;
+  while (from != end && state == State::more) {
+    if (at != At::line) {
+      state = take(*from++, at, to);
+      continue;
+    }
+    const size_t left = static_cast<size_t>(end - from);
+    const char *lf = static_cast<const char *>(memchr(from, '\n', left));
+    const char *stop = lf ? lf : end;
+    // A CR just before it waits for what comes: it may belong to the line's end.
+    if (stop != from && stop[-1] == '\r') {
+      at = At::cr;
+      --stop;
+    } else if (lf) {
+      state = State::stray_newline;
+    }
+    const size_t length = static_cast<size_t>(stop - from);
+    memcpy(to, from, length);
+    to += length;
+    from = stop + (at == At::cr || lf ? 1 : 0);
+  }
+  at_ = at;
+  return {static_cast<size_t>(from - in.data()), static_cast<size_t>(to - out), state};
 }
 
 // ---- hops

@@ -30,7 +30,7 @@ class data_scanner {
   };
   step scan(std::string_view in, char *out);
 
- private:
+  // Where in the message it is.
   enum class At {
     line_begin,  // after CR LF
     dot,         // after a dot that begins a line
@@ -38,7 +38,8 @@ class data_scanner {
     cr,          // after a CR that is not in out yet
     line         // anywhere else
   };
-  State byte(char c, char *&out);
+
+ private:
   At at_ = At::line_begin;
 };
 
