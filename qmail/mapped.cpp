@@ -50,13 +50,13 @@ struct mapped_signal {
   }
 };
 
-// In the handler. The look that failed is made again when it returns, and has zeros.
+// In the handler. The look that failed is made again when it returns, and has zeros: so
+// has the one at the witness.
 bool mapped_file::take_signal(const char *at) {
   const mapped_file *file = reading_;
   if (!file) return false;
   const char *begin = static_cast<const char *>(file->bytes_);
   if (std::less<>()(at, begin) || !std::less<>()(at, begin + file->size_)) return false;
-  file->lost_ = true;
   return mmap(file->bytes_, file->size_, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
 }
 
@@ -85,7 +85,7 @@ bool mapped_file::find_witness() {
   const size_t end = size_ - searched + static_cast<size_t>(last) + 1;
   witness_at_ = std::max(end, sizeof witness_) - sizeof witness_;
   witness_ = word(bytes + witness_at_);
-  return witness_ != 0 && !lost_;
+  return witness_ != 0;
 }
 
 int mapped_file::map(int fd) {
@@ -122,11 +122,9 @@ void mapped_file::reset() {
 }
 
 void mapped_file::swap(mapped_file &other) noexcept {
-  const bool lost = lost_;
-  lost_ = static_cast<bool>(other.lost_);
-  other.lost_ = lost;
   std::swap(bytes_, other.bytes_);
   std::swap(size_, other.size_);
+  std::swap(lost_, other.lost_);
   std::swap(witness_at_, other.witness_at_);
   std::swap(witness_, other.witness_);
   std::swap(dev_, other.dev_);
