@@ -11,32 +11,33 @@
 //
 // Why that is enough. A name that comes, goes or is renamed sets its directory's ctime
 // to the kernel's clock of that moment, rounded down to what the file system can store;
-// no user can set it to anything else. Two changes in one tick of that clock leave the same ctime,
-// so a listing read between them would never be found out (git's index has this trap,
-// "racy git"). So a home is read only when the kernel's coarse clock, the one that
+// no user can set it to anything else. Two changes in one tick of that clock leave the
+// same ctime, so a listing read between them would never be found out (git's index has
+// this trap, "racy git"). So a home is read only when the kernel's coarse clock, the one that
 // ctime is taken from, is past its times by more than a tick and the rounding: 50 ms (a
 // tick is 1 to 10), or 2 s where ctime has no nanoseconds (ext3, ext4 with small inodes).
 // Whatever changes after the clock was read gets a later ctime, and whatever changed
 // before that is in the listing, as reading a directory waits for who changes it. Times
 // in the future prove nothing.
 //
-// A clock set back could give the old ctime once more. So the distance between it and
-// the clock that is never set is looked at for each question: when it changes by half
-// a tick's allowance, every listing is forgotten. (The same clock slewed by NTP goes
-// on forward, and may.) Left is a clock set back and forth again between two questions, with
-// a change at the very tick of the old one: one nanosecond in years, or one second on
-// ext3.
+// A clock set back could give the old ctime once more. So its distance from the clock
+// that is never set is looked at for each question: once it has changed by more than
+// 25 ms, all listings are forgotten. (Less than that is left of the 50. NTP that slews
+// the clock moves both.) What is not noticed is a clock set back and forth again between
+// two questions, with a change in between whose ctime is the old one to the nanosecond,
+// or to the second on ext3.
 //
 // Where the times of a directory do not tell, or its listing does not tell all of the
 // names that it answers to, there is no listing:
 // - on file systems that are not on the list in listing.cpp: all of the network and
 //   of FUSE, whose changes are made elsewhere, by another clock; FAT and NTFS with
-//   their second names; overlayfs, whose lower layers change the merged directory and not its
-//   times (nobody is allowed to do that to a mounted one, and it is done);
+//   their second names; overlayfs, where a change of a lower layer changes the merged
+//   directory and not its times (not while it is mounted, says its manual; but it is
+//   done, and the next mount may have the same device number);
 // - in encrypted directories: the names appear when the key is added, at no time;
 // - in directories that ignore case (ext4, f2fs and tmpfs by a flag, XFS, ZFS and JFS
 //   by the whole): the flag is asked for, and an entry looked at with its case swapped;
-// - on ZFS beside a name that is not ASCII: it may be told to take such a name for another one.
+// - on ZFS beside a name that is not ASCII, which it may take for another one that is.
 //
 // Reading costs more than a few looks, so it is done at the third question that finds
 // the home unchanged. All reading together takes at most a fifth of the time, one
@@ -48,7 +49,7 @@
 // home is read 4 to 8 more for each of its names. What was not used for longest makes
 // room, about. Where memory is short, less is kept.
 //
-// Numbers in the place of names and stamps: a stamp counts as unchanged if 64 bits computed
+// Numbers stand for names and stamps. A stamp counts as unchanged if 64 bits computed
 // from it with a key of this process's own are. Names are told apart by 31 such bits:
 // two that look alike cost an open, and no wrong answer.
 //
@@ -176,8 +177,8 @@ class listings {
   listings &operator=(const listings &) = delete;
 
   // What is known of a home. To be called as (uid, gid).
-  // st: of stat(2) for "home/.", made as (uid, gid) for the question at hand: that it succeeded
-  // says that the user may search the home.
+  // st: of stat(2) for "home/.", made as (uid, gid) for the question at hand: that it
+  // succeeded says that the user may search the home. What is proved is as of then.
   // open_home(): opens it as that user, O_RDONLY | O_DIRECTORY, and returns the descriptor,
   // which is closed here, or -1 with errno. It is called once, or, most often, not
   // at all.
