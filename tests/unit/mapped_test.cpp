@@ -253,11 +253,12 @@ TEST_F(MappedSignalDeathTest, AnUnguardedLookIsNotOurs) {
 }
 
 TEST_F(MappedSignalDeathTest, NothingIsMappedWhereAnotherTookOurPlace) {
-  auto run = [] {
+  auto run = [](auto set, auto handler) {
     const unique_fd fd = fake_fd(pages(1));
     mapped_file file = mapped(fd.get());
-    set_handler(exits_42);
+    set(handler);
     _exit(file.map(fd.get()) == EBUSY && !file ? 7 : 0);
   };
-  EXPECT_EXIT(run(), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(run(set_handler, exits_42), testing::ExitedWithCode(7), "");
+  EXPECT_EXIT(run(set_action, exits_43), testing::ExitedWithCode(7), "");
 }
