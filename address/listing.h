@@ -40,7 +40,7 @@
 // - on ZFS beside a name that is not ASCII, which it may take for another one that is.
 //
 // Reading costs more than a few looks, so it is done at the third question that finds
-// the home unchanged. All reading together takes at most a fifth of the time, one
+// the home unchanged. All reading together takes at most a fifth of the time, one large
 // home's a twentieth; and a reading is given up at 1,000,000 entries or 200 ms.
 //
 // Memory: nothing before the first home. 24 bytes for a home in a table that doubles
