@@ -35,8 +35,10 @@ typedef void address_note(void *ctx, const char *sentence);
 
 /* Watches over looks that may never come back: into a home, or into passwd.
    look is called before each of them, with the home or the file that is looked at
-   ("passwd" for the latter) and as whom; it returns 0, or an errno for the look, which
-   then is not made. done is called when the last look of a visit is over. */
+   (ADDRESS_PASSWD before getpwnam_r, ADDRESS_GROUP before getgrnam_r) and as whom; it
+   returns 0, or an errno for the look, which then is not made. done is called when the last look of a visit is over. */
+#define ADDRESS_PASSWD "passwd"
+#define ADDRESS_GROUP "group"
 struct address_guard {
   int (*look)(void *ctx, const char *path, uid_t uid);
   void (*done)(void *ctx);

@@ -3,11 +3,9 @@
 #include "passwd.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include <algorithm>
 #include <bit>
@@ -15,6 +13,8 @@
 #include <cstring>
 #include <ctime>
 #include <limits>
+
+#include "qmail/filesystem.h"
 
 namespace {
 
@@ -45,14 +45,6 @@ site_stamp stamp_of(const struct stat &st) {
   stamp.mtime = st.st_mtim;
   stamp.ctime = st.st_ctim;
   return stamp;
-}
-
-// Is this a file system whose stat may tell of a change late, or never?
-bool remote(const struct statfs &system) {
-  constexpr uint32_t types[] = {NFS_SUPER_MAGIC, SMB_SUPER_MAGIC,  0xff534d42 /* CIFS */, 0xfe534d42 /* SMB2 */,
-                                V9FS_MAGIC,      FUSE_SUPER_MAGIC, CODA_SUPER_MAGIC,      AFS_SUPER_MAGIC,
-                                AFS_FS_MAGIC,    CEPH_SUPER_MAGIC, NCP_SUPER_MAGIC};
-  return std::find(std::begin(types), std::end(types), static_cast<uint32_t>(system.f_type)) != std::end(types);
 }
 
 // Reads size bytes, and nothing less or more may be there.
@@ -360,8 +352,7 @@ void passwd_index::read() {
 Look passwd_index::read_once() {
   unique_fd fd(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
   struct stat before, after;
-  struct statfs system;
-  if (!fd || fstat(fd.get(), &before) == -1 || fstatfs(fd.get(), &system) == -1) return failed(errno);
+  if (!fd || fstat(fd.get(), &before) == -1) return failed(errno);
   forget();
   if (!S_ISREG(before.st_mode)) return Look::failed;
   const int64_t now = clock_.wall();
@@ -371,7 +362,7 @@ Look passwd_index::read_once() {
   if (!read_whole(fd.get(), text.get(), size)) return Look::absent;
   if (fstat(fd.get(), &after) == -1 || !(stamp_of(before) == stamp_of(after))) return Look::absent;
   stamp_ = stamp_of(before);
-  settled_ = passwd_settled(stamp_, now) && !remote(system);
+  settled_ = passwd_settled(stamp_, now) && !filesystem_remote(fd.get());
   follow_ = table_.build(std::move(text), size);
   fd_ = std::move(fd);
   have_ = true;

@@ -82,11 +82,13 @@ void site_unix::begin() {
 }
 
 Look site_unix::users_cdb(const cdb *&db, int &error) {
-  if (!cdb_seen_) {
+  struct stat st;
+  if (!cdb_seen_ && !(stat("users/cdb", &st) == 0 && cdb_.same_file(st))) {
     asuser_.root();
     cdb_look_ = cdb_.open("users/cdb", cdb_error_);
-    cdb_seen_ = true;
+    if (cdb_look_ == Look::found) cdb_.map();
   }
+  cdb_seen_ = true;
   db = &cdb_;
   error = cdb_error_;
   return cdb_look_;
@@ -99,17 +101,32 @@ Look site_unix::passwd(const std::string &name, site_passwd &entry, int &error) 
     says = index_.find(name, entry);
   }
   if (says != passwd_says::ask) return says == passwd_says::found ? Look::found : Look::absent;
+  return elsewhere(name, entry, error);
+}
+
+// Both answers are good for a second; a failure is none.
+Look site_unix::elsewhere(const std::string &name, site_passwd &entry, int &error) {
+  if (const time_t now = now_seconds(); now != asked_since_ || asked_.size() >= ASKED_MAX) {
+    asked_.clear();
+    asked_since_ = now;
+  }
+  if (const auto known = asked_.find(name); known != asked_.end()) {
+    if (known->second) entry = *known->second;
+    return known->second ? Look::found : Look::absent;
+  }
   const look_guarded guarded(guard_);
-  if ((error = guard_.look("passwd", 0))) return Look::failed;
+  if ((error = guard_.look(ADDRESS_PASSWD, 0))) return Look::failed;
   asuser_.root();
-  return lookup<struct passwd>(
+  const Look look = lookup<struct passwd>(
       [&](auto... to) { return getpwnam_r(name.c_str(), to...); },
       [&](const struct passwd &pw) { entry = {pw.pw_name, pw.pw_uid, pw.pw_gid, pw.pw_dir}; }, error);
+  if (look != Look::failed) asked_[name] = look == Look::found ? std::optional(entry) : std::nullopt;
+  return look;
 }
 
 Look site_unix::group(const std::string &name, gid_t &gid, int &error) {
   const look_guarded guarded(guard_);
-  if ((error = guard_.look("passwd", 0))) return Look::failed;
+  if ((error = guard_.look(ADDRESS_GROUP, 0))) return Look::failed;
   asuser_.root();
   return lookup<struct group>(
       [&](auto... to) { return getgrnam_r(name.c_str(), to...); }, [&](const struct group &gr) { gid = gr.gr_gid; },

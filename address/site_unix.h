@@ -8,7 +8,9 @@
 #ifndef ADDRESS_SITE_UNIX_H
 #define ADDRESS_SITE_UNIX_H
 
+#include <optional>
 #include <string>
+#include <unordered_map>
 
 #include "asuser.h"
 #include "guard.h"
@@ -38,11 +40,16 @@ class site_unix final : public site {
   std::unique_ptr<site_visit> become(uid_t uid, gid_t gid, int &error) override;
 
  private:
+  Look elsewhere(const std::string &name, site_passwd &entry, int &error);
   Look group(const std::string &name, gid_t &gid, int &error);
   Look getpw_identity(int &error);
 
   std::string qmailp_, nofiles_;
   passwd_index index_;
+  // what getpwnam_r said within this second
+  static constexpr size_t ASKED_MAX = 4096;
+  std::unordered_map<std::string, std::optional<site_passwd>> asked_;
+  time_t asked_since_ = -2;
   look_guard guard_;
   asuser asuser_{guard_};
   cdb cdb_;

@@ -60,11 +60,12 @@ std::optional<user_result> from_cdb(site &host, std::string_view local) {
 
   std::string key = "!" + text_lower(local);
   key += '\0';
-  for (size_t len = key.size(); len > 0; --len) {
+  cdb_hash hash(key);
+  for (size_t len = key.size(); len > 0; hash.drop(key[--len])) {
     const bool exact = len == key.size();
     if (!exact && len > 1 && wild.find(key[len - 1]) == wild.npos) continue;
     std::string record;
-    Look look = db->find(std::string_view(key).substr(0, len), record, error);
+    Look look = db->find(std::string_view(key).substr(0, len), hash, record, error);
     if (look == Look::failed) return broken(error);
     if (look == Look::absent) continue;
     user_result r;

@@ -83,6 +83,7 @@ struct board_seat {
   // by the parent
   std::atomic<pid_t> pid{0};        // 0: nobody sits here
   std::atomic<bool> lost{false};    // stuck, stopped or about to end: nobody counts on it
+  std::atomic<bool> slow{false};    // takes what others found to need getpwnam_r
 
   // by the worker; milliseconds on the clock of sockbits_now_ms, 0: not
   std::atomic<long long> judging_ms{0};

@@ -43,6 +43,8 @@ constexpr long long PENDING_MS = 2000;     // then it is answered "temporary": i
 constexpr size_t SAID_MAX = 10000;         // advice that is remembered
 constexpr size_t STRANGERS_MAX = 20;       // lines about strangers in a minute
 constexpr long long SPARE_MS = 10000;      // how long a worker that was needed in trouble stays
+constexpr unsigned SLOW_WORKERS = 4;       // while getpwnam_r is needed,
+constexpr long long SLOW_MS = 60000;       // and so long behind that
 constexpr long long FORK_AGAIN_MS = 1000;  // after a fork that failed, or workers that ended at once
 
 volatile sig_atomic_t got_hangup, got_term, got_child;
@@ -109,7 +111,7 @@ struct crew {
   listen_sockets sockets;
   std::vector<std::string> endpoints;
   board *all = nullptr;
-  relay way;
+  relay way, slow_lane;
   unique_fd alarm, life_parent, life_worker;
 
   address *host = nullptr;
@@ -124,6 +126,7 @@ struct crew {
   bool cannot_fork = false;
   unsigned early_ends = 0;    // workers that ended soon after they began, one after the other
   bool stale = false;         // or they lack something else
+  long long slow_ms = -SLOW_MS;  // slow workers were needed
   long long watched_ms = 0, back_ms = 0, too_many_ms = 0, next_tick_ms = 0, calm_since_ms = 0, next_fork_ms = 0;
 
   std::unique_ptr<local_connections> local;
@@ -144,6 +147,7 @@ struct crew {
   board_seat &seat(unsigned i) { return all->seat[i]; }
   bool alive(unsigned i) { return seat(i).pid.load() != 0; }
   bool serving(unsigned i) { return alive(i) && !seat(i).lost.load(); }
+  bool slow(unsigned i) { return seat(i).slow.load(); }
   template <class Is>
   unsigned count(Is is) {
     unsigned n = 0;
@@ -151,12 +155,15 @@ struct crew {
     return n;
   }
   unsigned servers() {
-    return count([&](unsigned i) { return serving(i); });
+    return count([&](unsigned i) { return serving(i) && !slow(i); });
+  }
+  unsigned slow_servers() {
+    return count([&](unsigned i) { return serving(i) && slow(i); });
   }
   unsigned stuck() {
     return count([&](unsigned i) { return alive(i) && workers[i].stuck; });
   }
-  bool hire(long long now);
+  bool hire(long long now, bool slow = false);
   void be_child();
   [[noreturn]] void work(unsigned i);
   void lose(unsigned i);
@@ -212,12 +219,13 @@ void crew::be_child() {
 
 void crew::work(unsigned i) {
   be_child();
-  const worker_site site{*all, sockets, clients, host, *calls, way, generation, alarm.get(), life_worker.get()};
+  const worker_site site{*all, sockets,   clients,    host,       *calls,           way,
+                         slow_lane, slow(i), generation, alarm.get(), life_worker.get()};
   _exit(worker_run(site, i, unblocked));
 }
 
 // Another worker. False: there is no seat, or no process can be had now.
-bool crew::hire(long long now) {
+bool crew::hire(long long now, bool slow) {
   unsigned i = 0;
   while (i < BOARD_SEATS && alive(i)) ++i;
   if (i == BOARD_SEATS || now < next_fork_ms) return false;
@@ -226,6 +234,7 @@ bool crew::hire(long long now) {
   s.looking_ms.store(0);
   s.looks.store(s.looks.load() + s.looks.load() % 2);
   s.lost.store(false);
+  s.slow.store(slow);
   for (board_slot &slot : s.slot) slot.word.store(0);
   if (i >= all->seats_used.load()) all->seats_used.store(i + 1);
   workers[i] = {generation, false, false, now};
@@ -263,6 +272,8 @@ void crew::retire(unsigned i) {
 void crew::fill(long long now) {
   while (!got_term && servers() < wanted && hire(now)) {
   }
+  while (!got_term && now - slow_ms < SLOW_MS && slow_servers() < SLOW_WORKERS && hire(now, true)) {
+  }
 }
 
 // What counts has changed: new workers know it, the old ones end when they have
@@ -276,6 +287,7 @@ void crew::new_generation(long long now) {
   stale = !any;
   for (unsigned i = 0; any && i < all->seats_used.load(); ++i)
     if (serving(i) && workers[i].generation != generation) retire(i);
+  fill(now);
 }
 
 // ---- questions
@@ -316,6 +328,10 @@ void crew::hear(long long now) {
         trouble_seen.seen(trouble_of(message.reason, message.error), message.error, now);
         break;
       case relay_kind::fine: trouble_seen.disproved(now); break;
+      case relay_kind::slow:
+        slow_ms = now;
+        fill(now);
+        break;
     }
   }
 }
@@ -392,12 +408,12 @@ void crew::look_around(long long now) {
       is_stuck(i, now, look ? look : judging);
       continue;
     }
-    const bool slow = (look && now - look >= CREW_SLOW_MS) || (judging && now - judging >= CREW_SLOW_MS);
-    if (slow) hand_on_others(i, seat(i).at.load());
+    const bool delayed = (look && now - look >= CREW_SLOW_MS) || (judging && now - judging >= CREW_SLOW_MS);
+    if (delayed) hand_on_others(i, seat(i).at.load());
     const uint32_t looks = seat(i).looks.load();
     looking = looking || look || looks != workers[i].looks;
     workers[i].looks = looks;
-    free = free || (serving(i) && (!look || now - look < CREW_SLOW_MS));
+    free = free || (serving(i) && !slow(i) && (!look || now - look < CREW_SLOW_MS));
   }
   if (!free && servers() < wanted + CREW_STUCK_MAX && hire(now)) calm_since_ms = now;
   fill(now);
@@ -571,11 +587,9 @@ void crew::probes(long long now) {
 
 // Workers that were needed only while others were slow or stuck.
 void crew::spare(long long now) {
-  if (servers() <= wanted || now - calm_since_ms < SPARE_MS) return;
-  for (unsigned i = 0; i < all->seats_used.load(); ++i) {
-    if (!serving(i) || seat(i).judging_ms.load()) continue;
-    return retire(i);
-  }
+  const bool too_many = servers() > wanted && now - calm_since_ms >= SPARE_MS, no_slow = now - slow_ms >= SLOW_MS;
+  for (unsigned i = 0; i < all->seats_used.load(); ++i)
+    if (serving(i) && !seat(i).judging_ms.load() && (slow(i) ? no_slow : too_many)) return retire(i);
 }
 
 // ---- changes
@@ -787,7 +801,7 @@ void crew::finish() {
     local->serve(now, [&](uint64_t ticket, uid_t, const char *bytes, size_t len) { question(ticket, bytes, len, now); });
     hear(now);
     reap(now);
-    if (now >= end || servers() == 0) break;
+    if (now >= end || servers() + slow_servers() == 0) break;
     pollfd fds[] = {{way.parent_fd(), POLLIN, 0}, {local->fd(), POLLIN, 0}};
     const timespec wait{0, 10 * 1000000};
     ppoll(fds, 2, &wait, &unblocked);
@@ -823,7 +837,7 @@ struct crew *crew_open(const char *listen, gid_t group, mode_t mode, int *code) 
     int life[2];
     c->all = board_new();
     c->alarm.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!c->all || !c->alarm || !c->way.open() || pipe2(life, O_CLOEXEC) == -1) return say_errno("cannot begin", ""), nullptr;
+    if (!c->all || !c->alarm || !c->way.open() || !c->slow_lane.open() || pipe2(life, O_CLOEXEC) == -1) return say_errno("cannot begin", ""), nullptr;
     c->life_worker.reset(life[0]);
     c->life_parent.reset(life[1]);
     c->local = std::make_unique<local_connections>(say_string);

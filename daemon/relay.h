@@ -1,7 +1,8 @@
 // relay.h - the way between the parent and its workers.
 //
 // One pair of sockets for all: a question that the parent sends is taken by whichever
-// worker is free, and what workers send comes to the parent. Each message arrives whole or
+// worker is free, and what workers send comes to the parent. (A second one is the way
+// between workers and slow workers: there the workers ask.) Each message arrives whole or
 // not at all; nobody waits for room.
 
 #ifndef DAEMON_RELAY_H
@@ -20,7 +21,8 @@ enum class relay_kind : uint32_t {
   advice,    // a sentence for the log, said once by all workers together
   stranger,  // the same, said once a minute
   trouble,   // its reason and errno kept an address from being judged
-  fine       // an address was judged after that
+  fine,      // an address was judged after that
+  slow       // questions are handed to the slow workers
 };
 
 struct relay_message {

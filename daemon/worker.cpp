@@ -25,6 +25,7 @@ constexpr size_t ASIDE_MAX = 1024;  // questions put aside; what is over that is
 constexpr size_t STRANGERS_MAX = 64;
 constexpr long long MOUNTS_MS = 1000;
 constexpr int RETRY_MS = 10;        // how often those are tried
+constexpr long long TELL_MS = 1000; // how often the parent hears of what goes on
 
 volatile sig_atomic_t got_drain, got_retire;
 void on_drain(int) { got_drain = 1; }
@@ -63,11 +64,14 @@ struct crew_hand {
   bool serve_udp(unsigned i);
   bool serve_relay();
   void retry();
+  relay &relayed() const { return site.slow ? site.slow_lane : site.parent; }
   void store(unsigned slot, std::string_view datagram);
   void handle(unsigned n, bool patient = true);
   void send();
   void put_off();
   bool at(unsigned slot);
+  bool comes_again(unsigned slot) const { return later[slot] || slowly[slot]; }
+  bool hand_to_slow(unsigned slot);
   void reply(unsigned slot, const address_answer &answer, const char *bytes, size_t len);
   std::string_view datagram(unsigned slot);
   char *whole(unsigned slot) { return long_ones.get() + slot * QV_QUESTION_MAX; }
@@ -99,7 +103,8 @@ struct crew_hand {
   const std::unique_ptr<char[]> long_ones{new char[BOARD_SLOTS * QV_QUESTION_MAX]};  // touched only for such
   unsigned in_hand = 0;  // slots that are in use
   unsigned now_at = 0;   // that of the question that is judged
-  bool later[BOARD_SLOTS]{}, hangs[BOARD_SLOTS]{}, may_wait = true;
+  bool later[BOARD_SLOTS]{}, hangs[BOARD_SLOTS]{}, slowly[BOARD_SLOTS]{}, may_wait = true;
+  long long slow_ms = -TELL_MS;  // when the parent was told of slow ones
   std::vector<std::pair<ip_address, long long>> strangers;  // told of, and when
 };
 
@@ -111,7 +116,7 @@ bool crew_hand::last_free() const {
   for (unsigned i = 0; i < used; ++i) {
     const board_seat &other = site.all.seat[i];
     if (i != own && other.pid.load(std::memory_order_relaxed) != 0 && !other.lost.load(std::memory_order_relaxed) &&
-        other.looking_ms.load() == 0)
+        other.slow.load(std::memory_order_relaxed) == site.slow && other.looking_ms.load() == 0)
       return false;
   }
   return true;
@@ -146,7 +151,7 @@ void crew_hand::wake_parent() {
 // A look is announced before it is made.
 int crew_hand::look(const char *path, uid_t uid) {
   const long long now = sockbits_now_ms();
-  if (later[now_at] || hangs[now_at]) return ETIMEDOUT;  // one that could not be made makes the rest worthless
+  if (later[now_at] || hangs[now_at] || slowly[now_at]) return ETIMEDOUT;  // one that could not be made makes the rest worthless
   if (seat.looking_ms.load(std::memory_order_relaxed) != 0 && strncmp(seat.look.path, path, BOARD_PATH_MAX - 1) == 0) {
     seat.looking_ms.store(now, std::memory_order_release);
     return 0;
@@ -154,6 +159,10 @@ int crew_hand::look(const char *path, uid_t uid) {
   if (site.all.closed.load(std::memory_order_relaxed) ||
       (site.all.hanging_count.load(std::memory_order_relaxed) != 0 && board_hangs(site.all, path))) {
     hangs[now_at] = true;
+    return ETIMEDOUT;
+  }
+  if (!site.slow && strcmp(path, ADDRESS_PASSWD) == 0) {
+    slowly[now_at] = true;
     return ETIMEDOUT;
   }
   seat.looks.fetch_add(1);
@@ -244,7 +253,7 @@ void crew_hand::handle(unsigned n, bool patient) {
   in_hand = n;
   may_wait = patient && put_aside.size() < ASIDE_MAX;
   for (unsigned k = 0; k < n; ++k) {
-    later[k] = hangs[k] = false;
+    later[k] = hangs[k] = slowly[k] = false;
     if (may_ask(seat.slot[k].question)) seat.slot[k].put();
   }
   site.calls.answer(this, site.host, n);
@@ -259,7 +268,7 @@ void crew_hand::handle(unsigned n, bool patient) {
 // False: the parent has given the question to another worker.
 bool crew_hand::at(unsigned slot) {
   const board_slot &s = seat.slot[slot];
-  if (later[slot]) return false;
+  if (comes_again(slot)) return false;
   now_at = slot;
   if (s.len > sizeof s.datagram) memcpy(seat.long_datagram, whole(slot), s.len);
   seat.at.store(slot);
@@ -300,11 +309,26 @@ void crew_hand::send() {
   go();
 }
 
-// What has to wait is put aside; what the program had no answer for is forgotten.
+// False: there is no room in the lane.
+bool crew_hand::hand_to_slow(unsigned slot) {
+  const std::string_view whole_one = datagram(slot);
+  const long long now = sockbits_now_ms();
+  if (now - slow_ms >= TELL_MS) {
+    site.parent.tell({0, relay_kind::slow}, "", 0);
+    slow_ms = now;
+  }
+  return site.slow_lane.ask(seat.slot[slot].question, whole_one.data(), whole_one.size());
+}
+
+// What has to wait is put aside or handed on; what the program had no answer for is
+// forgotten.
 void crew_hand::put_off() {
-  for (unsigned k = 0; k < in_hand; ++k)
-    if (seat.slot[k].take(board_state::waiting) && later[k])
+  for (unsigned k = 0; k < in_hand; ++k) {
+    if (!comes_again(k) || !seat.slot[k].take(board_state::waiting)) continue;
+    if (slowly[k] && hand_to_slow(k)) continue;
+    if (put_aside.size() < ASIDE_MAX)
       put_aside.push_back({seat.slot[k].question, std::string(datagram(k)), sockbits_now_ms()});
+  }
 }
 
 // Takes some. False: there were none.
@@ -335,7 +359,9 @@ bool crew_hand::serve_udp(unsigned i) {
 bool crew_hand::serve_relay() {
   unsigned n = 0;
   size_t len = 0;
-  while (n < BOARD_SLOTS && site.parent.take(seat.slot[n].question, scratch, len)) store(n++, {scratch, len});
+  // what takes long is better spread
+  const unsigned most = site.slow ? 1 : BOARD_SLOTS;
+  while (n < most && relayed().take(seat.slot[n].question, scratch, len)) store(n++, {scratch, len});
   if (n) handle(n);
   return n != 0;
 }
@@ -378,9 +404,9 @@ bool crew_hand::prepare() {
   events = epoll_create1(EPOLL_CLOEXEC);
   if (events == -1) return false;
   // one worker is woken for a question; one that has been stopped is replaced
-  for (unsigned i = 0; i < site.sockets.udp().size(); ++i)
+  for (unsigned i = 0; !site.slow && i < site.sockets.udp().size(); ++i)
     if (!watch(site.sockets.udp()[i].fd.get(), i, EPOLLIN | EPOLLEXCLUSIVE)) return false;
-  return watch(site.parent.worker_fd(), UINT64_MAX, EPOLLIN | EPOLLEXCLUSIVE) &&
+  return watch(relayed().worker_fd(), UINT64_MAX, EPOLLIN | EPOLLEXCLUSIVE) &&
          watch(site.lifeline, UINT64_MAX - 1, EPOLLIN);
 }
 
@@ -389,7 +415,7 @@ void crew_hand::stop_listening() {
   if (deaf) return;
   deaf = true;
   for (const listen_udp &one : site.sockets.udp()) epoll_ctl(events, EPOLL_CTL_DEL, one.fd.get(), nullptr);
-  epoll_ctl(events, EPOLL_CTL_DEL, site.parent.worker_fd(), nullptr);
+  epoll_ctl(events, EPOLL_CTL_DEL, relayed().worker_fd(), nullptr);
 }
 
 int crew_hand::run() {
@@ -417,7 +443,7 @@ int crew_hand::run() {
   }
   if (!got_drain) return 0;
   const long long end = sockbits_now_ms() + CREW_DRAIN_MS;
-  for (unsigned i = 0; i < site.sockets.udp().size(); ++i)
+  for (unsigned i = 0; !site.slow && i < site.sockets.udp().size(); ++i)
     while (sockbits_now_ms() < end && serve_udp(i)) {
     }
   while (sockbits_now_ms() < end && serve_relay()) {
@@ -475,7 +501,7 @@ void crew_from_text(const struct crew_hand *hand, unsigned slot, char *text) {
 
 int crew_own_port(const struct crew_hand *hand, unsigned port) { return hand->site.sockets.own_port(port); }
 int crew_at(struct crew_hand *hand, unsigned slot) { return hand->at(slot); }
-int crew_later(const struct crew_hand *hand, unsigned slot) { return hand->later[slot]; }
+int crew_later(const struct crew_hand *hand, unsigned slot) { return hand->comes_again(slot); }
 int crew_old(const struct crew_hand *hand) { return hand->site.all.generation.load() != hand->site.generation; }
 
 void crew_reply(struct crew_hand *hand, unsigned slot, const struct address_answer *answer, const char *reply,

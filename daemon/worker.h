@@ -4,6 +4,10 @@
 // but the looks that a judgement needs. A question whose look cannot be made now,
 // since this is the last worker that is free and another one has been waiting for the same
 // place, is put aside and tried again.
+//
+// Where only getpwnam_r can tell who controls an address, which may ask a server far
+// away, the question is handed to a slow worker, of which there are some while there are
+// such questions. Slow workers take nothing else.
 
 #ifndef DAEMON_WORKER_H
 #define DAEMON_WORKER_H
@@ -25,6 +29,8 @@ struct worker_site {
   address *host;
   const crew_calls &calls;
   relay &parent;
+  relay &slow_lane;  // to the slow workers, or to this one
+  bool slow;         // this is one of them
   unsigned generation;
   int alarm;     // written to when the parent should look
   int lifeline;  // hangs up when the parent is gone

@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "filesystem.h"
+
 namespace {
 
 // No record that qmail or its users write comes near this; a larger length is
@@ -129,6 +131,7 @@ Look cdb::open(const char *path, int &error) {
 }
 
 bool cdb::map() {
+  if (filesystem_remote(fd_.get())) return false;
   kept_ = true;
   if (map_.map(fd_.get()) == 0 && map_.size() < HEADER) map_.reset();
   return static_cast<bool>(map_);

@@ -51,7 +51,8 @@ class cdb {
   // Reads from a mapping from now on, as far and as long as there is one (mapped.h):
   // worth it for a file that is kept open for many look-ups. What cannot be read
   // there is read by position. false: all of it is, as if this had not been called
-  // (a file with less than a header, none that is regular, an mmap(2) that failed).
+  // (a file with less than a header, none that is regular, one of a network
+  // file system, an mmap(2) that failed).
   // What is written to the file in place shows in the next look-up.
   bool map();
   bool mapped() const { return static_cast<bool>(map_); }

@@ -77,7 +77,7 @@ TEST(UsersCdb, IdsAreReadAsScanUlongDoesAndCutToAnInt) {
   EXPECT_EQ(find(host, "d"), "d|4294967295|/j||");
 }
 
-TEST(Passwd, TheLongestNameWins) {
+TEST(UserByPasswd, TheLongestNameWins) {
   fake_site host = with_passwd();
   EXPECT_EQ(find(host, "joe-list"), "joe-list|101|/home/joe-list||");
   EXPECT_EQ(find(host, "joe-list-x"), "joe-list|101|/home/joe-list|-|x");
@@ -87,7 +87,7 @@ TEST(Passwd, TheLongestNameWins) {
   EXPECT_EQ(find(host, "joe+x", '+'), "joe|100|/home/joe|-|x");
 }
 
-TEST(Passwd, NamesHaveAtMost31Bytes) {
+TEST(UserByPasswd, NamesHaveAtMost31Bytes) {
   fake_site host = with_passwd();
   const std::string n31(31, 'n'), n32(32, 'n');
   host.add_user(n31, 200, "/n31");
@@ -99,7 +99,7 @@ TEST(Passwd, NamesHaveAtMost31Bytes) {
   EXPECT_EQ(host.asked, std::vector<std::string>{"alias"});
 }
 
-TEST(Passwd, PassedOver) {
+TEST(UserByPasswd, PassedOver) {
   fake_site host = with_passwd();
   host.users["root"] = {"root", 0, 0, "/root"};
   host.owners["/root"] = 0;
@@ -115,7 +115,7 @@ TEST(Passwd, PassedOver) {
   EXPECT_EQ(find(host, "joe-list"), "alias|7|/var/qmail/alias|-|joe-list");
 }
 
-TEST(Passwd, AFailedLookIsNoAnswer) {
+TEST(UserByPasswd, AFailedLookIsNoAnswer) {
   fake_site host = with_passwd();
   host.passwd_errors["joe"] = ENOENT;
   EXPECT_EQ(find(host, "joe"), "passwd-trouble");
@@ -128,7 +128,7 @@ TEST(Passwd, AFailedLookIsNoAnswer) {
   }
 }
 
-TEST(Passwd, TheAliasUserIsNotLookedAt) {
+TEST(UserByPasswd, TheAliasUserIsNotLookedAt) {
   fake_site host;
   host.users["alias"] = {"alias", 7, 7, "relative"};
   EXPECT_EQ(find(host, "x"), "alias|7|relative|-|x");
@@ -138,7 +138,7 @@ TEST(Passwd, TheAliasUserIsNotLookedAt) {
   EXPECT_EQ(find(host, "x"), "passwd-trouble");
 }
 
-TEST(Passwd, TheEmptyNameIsAskedWhereTheAddressBeginsWithTheBreak) {
+TEST(UserByPasswd, TheEmptyNameIsAskedWhereTheAddressBeginsWithTheBreak) {
   fake_site host = with_passwd();
   find(host, "-x");
   EXPECT_EQ(host.asked, (std::vector<std::string>{"-x", "", "alias"}));
