@@ -142,6 +142,19 @@ $(B)/conf.h: FORCE
 	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
 FORCE:
 
+# ---- what bench/smtpd.py runs beside qmail-smtpd
+BENCH_SMTPD = $(addprefix $(B)/bench/smtpd_,empty empty_pie queue spawn)
+.PHONY: bench-smtpd
+bench-smtpd: $(B)/qmail-verify $(B)/qmail-smtpd $(BENCH_SMTPD)
+$(B)/bench/smtpd_empty: $(B)/bench/smtpd_empty.o
+	$(CC) -static -no-pie -o $@ $^
+$(B)/bench/smtpd_empty_pie: $(B)/bench/smtpd_empty.o
+	$(CC) -static-pie -o $@ $^
+$(B)/bench/smtpd_queue: $(B)/bench/smtpd_queue.o
+	$(CC) -static -no-pie -o $@ $^
+$(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
+	$(CXX) -o $@ $^
+
 # ---- tests
 unit: $(B)/unit-tests
 $(B)/unit-tests: $(UNIT) $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a

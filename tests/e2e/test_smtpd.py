@@ -3,6 +3,7 @@ import array
 import fcntl
 import os
 import resource
+import shutil
 import subprocess
 import termios
 import time
@@ -197,3 +198,13 @@ def test_a_session_that_maxbad_ends_over_a_socket():
 def test_is_static_and_needs_no_library(plain):
     said = subprocess.run(['ldd', plain / 'qmail-smtpd'], capture_output=True, text=True)
     assert 'statically linked' in said.stdout or 'not a dynamic executable' in said.stderr
+
+
+def test_no_more_is_linked_than_a_session_needs(plain):
+    """Each session reads in and relocates what is linked: no streams, no locales, no demangler."""
+    if not shutil.which('nm'):
+        pytest.skip('nm is not installed (binutils)')
+    names = subprocess.run(['nm', '--defined-only', plain / 'qmail-smtpd'], capture_output=True, text=True, check=True)
+    defined = [line.split()[-1] for line in names.stdout.splitlines()]
+    assert 'main' in defined
+    assert not [name for name in defined if name in ('__cxa_demangle', '_ZSt4cout', '_ZNSt6localeC1Ev')]
