@@ -8,6 +8,8 @@
 #   make check [SANITIZE=address,undefined] [CHECK='-k WORDS -v']
 #   make soak                     the fault table at length
 #   make demo [KEEP=1]
+#   make bench [PEER=/path/to/qmail-verify] [BENCH='--help'] [BENCH_OUT=folder]
+#                                 answers a second, see bench/README; needs root
 #   make fuzz [SECONDS=60] [TARGET=cdb]
 #                                 look for inputs that break something, so many
 #                                 seconds for each target (or for one); needs clang
@@ -66,9 +68,11 @@ MODE = $(HARDEN) $(HARDEN_MORE)
 # at link time, so that nothing but libc is left to be found at run time
 NO_TM = -Wl,-z,nodynamic-undefined-weak,--defsym=_ZGTtdlPv=0,--defsym=_ZGTtnam=0
 LINK_DAEMON = -pie -Wl,-z,relro,-z,now,--as-needed -static-libstdc++ -static-libgcc $(NO_TM)
-# what is not used, and the demangler behind libstdc++'s last words, would only be
-# read in and relocated at the start of each session
-LINK_STATIC = -static-pie -Wl,-z,relro,-z,now,--gc-sections,--defsym=_ZN9__gnu_cxx27__verbose_terminate_handlerEv=abort
+# What is not used would only be read in and relocated at the start of each session.
+# Nobody catches an exception in qmail-smtpd, so one ends the process: at once, without
+# libstdc++'s last words (and their demangler) and the 72 KB that it keeps for throwing.
+NO_THROW = --defsym=_ZN9__gnu_cxx27__verbose_terminate_handlerEv=abort,--defsym=__cxa_allocate_exception=abort,--defsym=__cxa_free_exception=abort
+LINK_STATIC = -static-pie -Wl,-z,relro,-z,now,--gc-sections,$(NO_THROW)
 else
 VARIANT = sanitize-$(subst $(comma),-,$(SANITIZE))
 MODE = -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -188,6 +192,24 @@ demo:
 	sh tests/packages demo
 	$(MAKE) programs
 	KEEP='$(KEEP)' sh service/demo $(B)
+
+# ---- answers a second
+BENCH_TOOLS = $(addprefix $(B)/bench/,site load echo)
+.PHONY: bench bench-tools
+bench-tools: $(BENCH_TOOLS)
+$(B)/bench/site: $(B)/bench/site.o $(B)/tests/unit/fake_site.o $(B)/libaddress.a $(B)/libqmail.a
+$(B)/bench/load: $(B)/bench/load.o
+$(B)/bench/echo: $(B)/bench/echo.o
+$(BENCH_TOOLS):
+	$(CXX) $(LINK_DAEMON) -o $@ $^
+
+BENCH =
+BENCH_OUT = build/bench
+BENCH_SECONDS = 0.3
+bench:
+	sh tests/packages bench
+	$(MAKE) programs bench-tools bench-smtpd
+	/usr/bin/python3 bench/run.py --build $(B) --out '$(BENCH_OUT)' --seconds $(BENCH_SECONDS) $(if $(PEER),--peer '$(PEER)') $(BENCH)
 
 clean:
 	rm -rf build qmail-verify qmail-smtpd
