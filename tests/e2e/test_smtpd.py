@@ -2,6 +2,7 @@
 import array
 import fcntl
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -11,7 +12,7 @@ import time
 import pytest
 
 from mailhost import Mailhost
-from qmailhost import until
+from qmailhost import ROOT, until
 
 QUEUE = '#!/bin/sh\ncat >/dev/null\ncat <&1 >/dev/null\n'
 ENVELOPE = b'MAIL FROM:<a@sender.test>\r\nRCPT TO:<alice@example.com>\r\n'
@@ -201,10 +202,17 @@ def test_is_static_and_needs_no_library(plain):
 
 
 def test_no_more_is_linked_than_a_session_needs(plain):
-    """Each session reads in and relocates what is linked: no streams, no locales, no demangler."""
+    """Each session reads in and relocates what is linked: no streams, no locales, no demangler, no pool to throw from."""
     if not shutil.which('nm'):
         pytest.skip('nm is not installed (binutils)')
     names = subprocess.run(['nm', '--defined-only', plain / 'qmail-smtpd'], capture_output=True, text=True, check=True)
     defined = [line.split()[-1] for line in names.stdout.splitlines()]
     assert 'main' in defined
-    assert not [name for name in defined if name in ('__cxa_demangle', '_ZSt4cout', '_ZNSt6localeC1Ev')]
+    assert not [name for name in defined if name in ('__cxa_demangle', '_ZSt4cout', '_ZNSt6localeC1Ev') or 'emergency' in name]
+
+
+def test_nobody_catches_an_exception():
+    """It is linked so that an exception ends the process where it would be thrown (NO_THROW in the Makefile)."""
+    sources = [ROOT / 'qmail-smtpd.cpp', *(ROOT / 'smtp').iterdir(), *(ROOT / 'qmail').iterdir()]
+    assert len(sources) > 20
+    assert not [source.name for source in sources if re.search(r'\bcatch \(', source.read_text())]
