@@ -180,7 +180,7 @@ fuzz:
 
 check:
 	sh tests/packages check
-	$(MAKE) programs unit fuzz-targets
+	$(MAKE) programs unit fuzz-targets bench-tools
 	/usr/bin/python3 tests/run.py --build $(B) $(CHECK)
 
 soak:
@@ -205,7 +205,7 @@ $(BENCH_TOOLS):
 
 BENCH =
 BENCH_OUT = build/bench
-BENCH_SECONDS = 0.3
+BENCH_SECONDS = 0.25
 bench:
 	sh tests/packages bench
 	$(MAKE) programs bench-tools bench-smtpd

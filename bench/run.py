@@ -5,6 +5,7 @@ Run by make bench; bench/README tells how to read what it prints. Needs root, bu
 changes nothing of this host.
 """
 import argparse
+import contextlib
 import datetime
 import os
 import pathlib
@@ -38,6 +39,7 @@ class Bench:
         self.place = rig.place_for_homes(self.build, HERE, options.peer, options.out, os.getcwd())
         self.on, load_on = rig.processors()
         self.load = rig.Load(self.build, load_on)
+        self.told = set()  # what the run has failed for
 
     def site(self, sizes):
         return rig.Site(self.build, self.place, sizes)
@@ -46,16 +48,17 @@ class Bench:
         """One round; what is wrong with its answers makes the run fail."""
         result = self.load.ask(server, c, site, **how)
         wrong = [f'{result[key]:,} {key}' for key in ('wrong', 'lost', 'stray') if result[key]]
-        if wrong:
+        if wrong and (server, c.key) not in self.told:
+            self.told.add((server, c.key))
             example = f" ({result['example']})" if result['example'] else ''
             self.out.fail(f"{server.name}, {c.title}: of {result['sent']:,} answers {', '.join(wrong)}{example}")
         return result
 
-    def rounds(self, servers, c, site, **how):
+    def rounds(self, servers, c, site, rounds=None, **how):
         """Rounds in turn, so that what else the machine does befalls all alike. By server: its rounds."""
         got = {server: [] for server in servers}
         how = {'in_flight': self.options.in_flight, 'seconds': self.options.seconds, **how}
-        for _ in range(self.options.rounds):
+        for _ in range(rounds or self.options.rounds):
             for server in servers:
                 got[server].append(self.ask(server, c, site, **how))
         return got
@@ -82,8 +85,9 @@ class Bench:
     def latencies(self, echo, server, c, site, rate):
         """Microseconds at W=1, and at half the top rate, the same for both; medians of the rounds."""
         row = {'half_rate': rate / 2}
+        short = {'seconds': self.options.seconds / 2, 'rounds': min(3, self.options.rounds)}
         for name, how in (('one', {'in_flight': 1}), ('half', {'rate': rate / 2})):
-            got = self.rounds([echo, server], c, site, packets='extended', **how)
+            got = self.rounds([echo, server], c, site, packets='extended', **short, **how)
             for part in ('p50', 'p99'):
                 e, s = ([r['latency'][part] for r in got[which]] for which in (echo, server))
                 row |= {f'{name}_{part}': median(s), f'{name}_{part}_echo': median(e),
@@ -98,25 +102,25 @@ class Bench:
             with rig.daemon(self.build, site, self.on) as ours:
                 rows = self.class_rows(echo, ours, site)
                 memory = ours.memory()
-            result = {'sizes': site.sizes, 'classes': rows, 'memory': memory, 'variants': self.variants(echo, site)}
+            others = [] if name == 'small' else self.variants(echo, site)
+            result = {'sizes': site.sizes, 'classes': rows, 'memory': memory, 'variants': others}
         self.out.json.setdefault('sites', {})[name] = result
         self.print_site(name, result)
 
     def class_rows(self, echo, ours, site):
         rows = []
-        peer = rig.Peer(self.options.peer, site, self.on) if self.options.peer else None
-        try:
-            for c in self.options.classes:
-                self.out.say(f'  {c.title}')
-                if peer:  # of its own while it is asked: an idle one costs nothing, one for all may end
-                    with peer:
-                        row = self.rates(echo, ours, c, site, peer)
-                else:
-                    row = self.rates(echo, ours, c, site)
-                row |= self.latencies(echo, ours, c, site, row['rate'])
-                rows.append(row)
-        except rig.Trouble as trouble:
-            raise rig.Trouble(f'{trouble}\n(server, load: on processors {self.on} and {self.load.processor})')
+        for c in self.options.classes:
+            self.out.say(f'  {c.title}')
+            # of its own for each class: one that ends over a question is missing in one row only
+            try:
+                with rig.Peer(self.options.peer, site, self.on) if self.options.peer else contextlib.nullcontext() as peer:
+                    row = self.rates(echo, ours, c, site, peer)
+            except rig.Trouble as trouble:
+                if not self.options.peer:
+                    raise
+                self.out.fail(f'{self.options.peer}, {c.title}: {trouble}')
+                row = self.rates(echo, ours, c, site)
+            rows.append(row | self.latencies(echo, ours, c, site, row['rate']))
         return rows
 
     def variants(self, echo, site):
@@ -167,7 +171,7 @@ class Bench:
                  f"{sizes['domains']:,} virtual domains, K = {sizes['files']:,}, {sizes['vpopmail']:,} users in vpasswd.cdb")
         memory = result['memory']
         note = (f"plain packets, {self.options.in_flight} on their way; one worker, log to /dev/null; medians of "
-                f"{self.options.rounds} rounds of {self.options.seconds} s.\np50: one question at a time; p99: at half of "
+                f"{self.options.rounds} rounds of {self.options.seconds:g} s.\np50: one question at a time; p99: at half of "
                 f"ours/s, for both; extended packets.\nResident after that: parent {mib(memory['parent']['rss'])}, worker "
                 f"{mib((memory['worker'] or memory['parent'])['rss'])}.")
         self.out.table(title, header, rows, note)
@@ -216,15 +220,10 @@ class Bench:
         points = []
         sites = [classes.plot_site(n) for n in classes.PLOT_SIZES]
         chosen = [c for c in self.options.classes if c.key in classes.PLOTTED]
-        seconds, rounds = self.options.seconds, self.options.rounds
-        self.options.seconds, self.options.rounds = seconds / 2, min(3, rounds)
-        try:
-            for sizes in sites:
-                self.out.say(f"plot, {sizes['passwd']:,} users")
-                with self.site(sizes) as site, rig.Echo(self.build, self.on) as echo:
-                    points += self.plot_site(echo, site, chosen)
-        finally:
-            self.options.seconds, self.options.rounds = seconds, rounds
+        for sizes in sites:
+            self.out.say(f"plot, {sizes['passwd']:,} users")
+            with self.site(sizes) as site, rig.Echo(self.build, self.on) as echo:
+                points += self.plot_site(echo, site, chosen)
         for row in self.out.json.get('sites', {}).get('large', {}).get('classes', []):
             if row['class'] in classes.PLOTTED:
                 size = classes.SITES['large'][classes.BY_KEY[row['class']].grows]
@@ -234,11 +233,11 @@ class Bench:
         self.print_plot(chosen, self.out.json['plot'])
 
     def plot_site(self, echo, site, chosen):
-        with rig.daemon(self.build, site, self.on) as ours:
-            if not self.options.peer:
-                return [{'size': site.sizes[c.grows], **self.rates(echo, ours, c, site)} for c in chosen]
-            with rig.Peer(self.options.peer, site, self.on) as peer:
-                return [{'size': site.sizes[c.grows], **self.rates(echo, ours, c, site, peer)} for c in chosen]
+        short = {'seconds': self.options.seconds / 2, 'rounds': min(3, self.options.rounds)}
+        with contextlib.ExitStack() as stack:
+            ours = stack.enter_context(rig.daemon(self.build, site, self.on))
+            peer = stack.enter_context(rig.Peer(self.options.peer, site, self.on)) if self.options.peer else None
+            return [{'size': site.sizes[c.grows], **self.rates(echo, ours, c, site, peer, **short)} for c in chosen]
 
     def print_plot(self, chosen, points):
         at = {(p['class'], p['size']): p for p in points}
@@ -299,7 +298,7 @@ def host():
     model = next((line.split(':', 1)[1].strip() for line in open('/proc/cpuinfo') if line.startswith('model name')),
                  platform.machine())
     systemd = any(pathlib.Path('/').glob(f'{d}/libnss_systemd.so.2') for d in ('usr/lib/*', 'lib/*', 'lib64', 'usr/lib64'))
-    return {'date': datetime.datetime.now(datetime.UTC).strftime('%Y-%m-%d %H:%M UTC'), 'kernel': platform.release(),
+    return {'date': datetime.datetime.now(datetime.timezone.utc).strftime('%Y-%m-%d %H:%M UTC'), 'kernel': platform.release(),
             'processor': model, 'processors': len(os.sched_getaffinity(0)), 'load_average': os.getloadavg()[0],
             'libnss_systemd': systemd}
 
@@ -345,7 +344,7 @@ def read_options():
     parser.add_argument('--build', required=True, type=pathlib.Path, help='the build directory')
     parser.add_argument('--out', type=pathlib.Path, help='where results.json and rates.svg go (default: BUILD/../bench)')
     parser.add_argument('--peer', type=pathlib.Path, help='another qmail-verify to compare with, of 1.32 for instance')
-    parser.add_argument('--seconds', type=float, default=0.3, help='length of a round (default: 0.3)')
+    parser.add_argument('--seconds', type=float, default=0.25, help='length of a round (default: 0.25)')
     parser.add_argument('--rounds', type=int, default=5, help='rounds of each (default: 5)')
     parser.add_argument('--in-flight', type=int, default=32, help='questions on their way (default: 32)')
     parser.add_argument('--only', metavar='CLASS,...', help='only these: ' + ', '.join(classes.BY_KEY))
