@@ -12,6 +12,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "controls.h"
@@ -166,7 +167,7 @@ class address_together {
     if (newest_) rules_.emplace(a_.settings, *newest_, a_.policy);
     for (unsigned i = 0; i < n_; ++i) find(i);
     std::sort(order_, order_ + left_, [&](unsigned x, unsigned y) {
-      return cases_[x].uid != cases_[y].uid ? cases_[x].uid < cases_[y].uid : x < y;
+      return std::tie(cases_[x].gid, cases_[x].uid, x) < std::tie(cases_[y].gid, cases_[y].uid, y);
     });
     for (unsigned k = 0; k < left_; ++k) decide(order_[k]);
   }
@@ -175,6 +176,7 @@ class address_together {
   struct one {
     std::optional<judge_case> judged;
     uid_t uid = 0;         // whose home is looked into
+    gid_t gid = 0;
     bool refused = false;  // a look was not made
   };
 
@@ -187,7 +189,10 @@ class address_together {
     });
     c.refused = a_.host.refused();
     if (!found) return out_of_memory(i);
-    if (c.judged && c.judged->user()) c.uid = c.judged->user()->uid;
+    if (const controlling_user *user = c.judged ? c.judged->user() : nullptr) {
+      c.uid = user->uid;
+      c.gid = user->gid;
+    }
     order_[left_++] = i;
   }
 

@@ -250,11 +250,17 @@ int asuser::owner(uid_t uid, gid_t gid, const std::string &path, uid_t &owner, b
   const look_guarded guarded(guard_);
   become_failed = false;
   if (const int refused = guard_.look(path, uid)) return refused;
-  const int error = take(uid, gid);
-  become_failed = error != 0;
-  if (become_failed) return error;
-  struct stat st;
-  if (stat(path.c_str(), &st) == -1) return errno;
-  owner = st.st_uid;
+  if (!owned_.known || owned_.uid != uid || owned_.gid != gid || owned_.path != path) {
+    owned_.known = false;
+    const int error = take(uid, gid);
+    become_failed = error != 0;
+    if (become_failed) return error;
+    if (stat(path.c_str(), &owned_.st) == -1) return errno;
+    owned_.uid = uid;
+    owned_.gid = gid;
+    owned_.path = path;
+    owned_.known = true;
+  }
+  owner = owned_.st.st_uid;
   return 0;
 }

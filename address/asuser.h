@@ -57,7 +57,7 @@ class asuser {
   explicit asuser(const look_guard &guard) : guard_(guard) {}
 
   // What was seen of homes until now does not count any more.
-  void begin() { home_.known = false; }
+  void begin() { home_.known = owned_.known = false; }
   // Gives up whatever identity is left: this process is root again, if it was.
   void rest();
   // The same, for a look that takes root's rights. Is it root?
@@ -76,6 +76,7 @@ class asuser {
   const look_guard &guard_;
   asuser_recent recent_;
   asuser_home home_;
+  asuser_home owned_;  // the last one whose owner was asked for
   listings listings_;
 };
 

@@ -117,7 +117,7 @@ nsswitch_passwd meaning(const std::vector<source> &sources) {
   if (sources.size() == 1 || sources[0].act[NOTFOUND] == Act::end) return nsswitch_passwd::files;
   const bool systemd =
       std::all_of(sources.begin() + 1, sources.end(), [](const source &s) { return s.name == "systemd"; });
-  return systemd ? nsswitch_passwd::files_systemd : nsswitch_passwd::unknown;
+  return systemd ? nsswitch_passwd::files_systemd : nsswitch_passwd::files_others;
 }
 
 // ---- directories

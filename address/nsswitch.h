@@ -3,8 +3,9 @@
 //
 // What is followed exactly is little: `files` comes first, a hit there ends the
 // search, and behind a miss there is nothing, or nothing but `systemd` while that
-// certainly has no such user. Everything else (no nsswitch.conf, `compat`, LDAP, a
-// line with an error in it, a directory that cannot be read) is for getpwnam_r.
+// certainly has no such user. A miss before anything else (LDAP ...) is for getpwnam_r,
+// and so is everything where files do not come first (no nsswitch.conf, `compat`, a
+// line with an error in it, a directory that cannot be read).
 //
 // systemd: nss-systemd (read in 252 and later) asks each service that has a socket in
 // /run/systemd/userdb, then looks for NAME.user in the directories of drop-ins, then
@@ -33,7 +34,8 @@
 enum class nsswitch_passwd {
   unknown,       // nothing that is followed here
   files,         // /etc/passwd and nothing behind it
-  files_systemd  // /etc/passwd, and systemd behind it
+  files_systemd, // /etc/passwd, and systemd behind it
+  files_others   // /etc/passwd, and something else behind it
 };
 
 // Reads text as glibc 2.36 reads nsswitch.conf (nss_database.c, nss_action_parse.c): no

@@ -149,8 +149,9 @@ Look site_unix::getpw_identity(int &error) {
 }
 
 Look site_unix::home_owner(const site_passwd &entry, uid_t &owner, int &error) {
-  uid_t uid = getuid();
-  gid_t gid = getegid();
+  static const uid_t self = getuid();
+  uid_t uid = self;
+  gid_t gid = 0;
   if (uid == 0) {
     if (getpw_identity(error) != Look::found) return Look::failed;
     uid = getpw_uid_;
@@ -158,6 +159,8 @@ Look site_unix::home_owner(const site_passwd &entry, uid_t &owner, int &error) {
   } else if (entry.uid != uid) {
     error = EPERM;
     return Look::failed;
+  } else {
+    gid = getegid();
   }
   bool become_failed = false;
   error = asuser_.owner(uid, gid, entry.home, owner, become_failed);

@@ -278,7 +278,9 @@ bool listen_sockets::open_one(const udp_endpoint &ep, const listen_owner &owner,
 
 bool listen_sockets::open_udp(const udp_endpoint &ep, listen_trouble &trouble) {
   listen_udp udp{unique_fd(bind_udp(&ep)), ep, ip_is_loopback(ip_of(ep.addr))};
-  if (!udp.fd || !want_local_address(udp.fd.get(), ep.addr.ss_family)) return failed(trouble, ep, errno);
+  // one that is bound to an address answers from there anyway
+  const bool all = is_any(ip_of(ep.addr));
+  if (!udp.fd || (all && !want_local_address(udp.fd.get(), ep.addr.ss_family))) return failed(trouble, ep, errno);
   enlarge(udp.fd.get());
   udp_.push_back(std::move(udp));
   return true;

@@ -132,6 +132,7 @@ bool crew_hand::waited_for(const char *path, long long now) {
     if (i == own || other.pid.load() == 0 || since == 0 || now - since < CREW_SLOW_MS / 2 || !board_look_of(other, at))
       continue;
     if (strncmp(at.path, path, BOARD_PATH_MAX - 1) == 0) return true;
+    if (*at.path != '/' || *path != '/') continue;  // passwd has no place
     if (now - mounts_ms > MOUNTS_MS) {
       mounts = mounts_now();
       mounts_ms = now;

@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 import qmailhost
-from qmailhost import BUILD, PASSWD, ROOT, Host
+from qmailhost import BUILD, PASSWD, ROOT, Host, until
 
 DAEMON = str(BUILD / 'qmail-verify')
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason='needs root: users and namespaces of its own')
@@ -191,9 +191,11 @@ def nss_module(tmp_path_factory):
 
 
 def nss_host(module, how):
-    host = Host(passwd=PASSWD, nsswitch='passwd: files qvtest\ngroup: files\n',
+    host = Host(passwd=PASSWD + 'joe:x:7001:7001::{qmail}/home/joe:/bin/sh\n', nsswitch='passwd: files qvtest\ngroup: files\n',
                 env={'LD_LIBRARY_PATH': str(module), 'QVTEST_NSS': '/nonexistent'})
     host.env['QVTEST_NSS'] = str(host.write('how', how))
+    (host.dir / 'home/joe').mkdir(parents=True)
+    host.own(7001, 'home/joe')
     host.own(7790, 'alias')
     return host
 
@@ -210,6 +212,40 @@ def test_a_failed_passwd_lookup_is_no_answer(nss_module, status, error):
         host.write('how', 'NOTFOUND 0\n')
         answer, line = host.ask(b'someone@example.org')
         assert answer == b'\xe1alias', line
+
+
+@needs_root
+def test_a_slow_source_of_passwd_keeps_no_other_question_waiting(nss_module):
+    """What only getpwnam_r can tell is asked by slow workers; there is one other worker here."""
+    def answer(to, seconds):
+        to.settimeout(seconds)
+        return to.recv(100)
+
+    with nss_host(nss_module, 'NOTFOUND 0 400\n') as host:
+        slow = []
+        for i in range(20):
+            slow.append(host.send(b'nobody%d@example.org' % i))
+            with host.send(b'x@elsewhere.example') as remote, host.send(b'joe@example.org') as joe:
+                assert answer(remote, 0.4) == b'\x10'
+                assert answer(joe, 0.4) == b'\x90joe'
+        for one in slow:
+            with one:
+                assert answer(one, 10) == b'\xe1alias'
+
+
+@needs_root
+def test_what_a_source_of_passwd_said_is_good_for_a_second(nss_module):
+    with nss_host(nss_module, 'NOTFOUND 0\n') as host:
+        asked = host.write('how.asked', '')
+        asked.chmod(0o666)
+        for _ in range(200):
+            assert host.ask(b'someone@example.org')[0] == b'\xe1alias'
+        assert 0 < asked.stat().st_size < 100
+        host.write('how', 'UNAVAIL 5\n')
+        # a failure is never kept, nor hidden for longer than that
+        until('the failure shows', lambda: host.ask(b'someone@example.org')[0] is None)
+        host.write('how', 'NOTFOUND 0\n')
+        assert host.ask(b'someone@example.org')[0] == b'\xe1alias'
 
 
 @needs_root

@@ -170,7 +170,8 @@ TEST(PasswdTable, ManyUsersAreAllFoundAndNobodyElse) {
 // ---- nsswitch.conf
 
 TEST(Nsswitch, FilesFirstAndNobodyElseOrSystemd) {
-  const auto files = nsswitch_passwd::files, both = nsswitch_passwd::files_systemd, unknown = nsswitch_passwd::unknown;
+  const auto files = nsswitch_passwd::files, both = nsswitch_passwd::files_systemd, others = nsswitch_passwd::files_others,
+             unknown = nsswitch_passwd::unknown;
   const std::pair<const char *, nsswitch_passwd> cases[] = {
       {"passwd: files\n", files},
       {"passwd:files\n", files},
@@ -186,10 +187,10 @@ TEST(Nsswitch, FilesFirstAndNobodyElseOrSystemd) {
       {"passwd: files [!NOTFOUND=return] systemd\n", both},
       {"passwd: files [UNAVAIL=return TRYAGAIN=return] systemd\n", both},
       {"passwd: files systemd [\n", unknown},
-      {"passwd: files ldap\n", unknown},
-      {"passwd: files systemd ldap\n", unknown},
-      {"passwd: files systemd [NOTFOUND=return] ldap\n", unknown},
-      {"passwd: files # systemd\n", unknown},
+      {"passwd: files ldap\n", others},
+      {"passwd: files systemd ldap\n", others},
+      {"passwd: files systemd [NOTFOUND=return] ldap\n", others},
+      {"passwd: files # systemd\n", others},
       {"passwd: systemd files\n", unknown},
       {"passwd: compat\n", unknown},
       {"passwd: compat systemd\n", unknown},
@@ -567,7 +568,8 @@ TEST_F(Passwd, WhatNsswitchSaysShowsWithin200Ms) {
   clock.now += 199 * MS;
   EXPECT_EQ(again("ann"), "absent");
   clock.now += MS;
-  EXPECT_EQ(again("joe"), "ask");
+  EXPECT_EQ(again("ann"), "ask");
+  EXPECT_EQ(find("joe"), joe);
   fs::remove(root + "/etc/nsswitch.conf");
   EXPECT_EQ(fresh("joe"), "ask");
   conf("passwd: files\n");
