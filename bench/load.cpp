@@ -1,8 +1,10 @@
 // load.cpp - asks one class of questions as fast as they are answered, or at a given
 // rate, checks every answer, and says how many there were.
 //
-//   load server=IP:PORT address=TEMPLATE expect=valid|invalid|any|echo [NAME=VALUE...]
+//   load server=IP:PORT|/SOCKET address=TEMPLATE expect=valid|invalid|any|echo [NAME=VALUE...]
 //
+// server=/SOCKET     a UNIX socket: a connection for each question on its way, kept, and
+//                    asked again once it was answered; not with rate=
 // address=TEMPLATE   %p becomes a number below count=, in a pseudo-random order without
 //                    repetition until all have been asked; %e twice that number;
 //                    %r 16 hexadecimal digits that are never the same again
@@ -21,7 +23,8 @@
 // What belongs to what: an extended answer carries its question's nonce. A plain one
 // does not; there all answers on the way are due the same verdict, so that it need not
 // be known which is whose to check them: they are counted against the questions, on a
-// socket that nothing older can arrive at. With one on its way it is known.
+// socket that nothing older can arrive at. With one on its way, or on its connection,
+// it is known.
 //
 // Prints one JSON object. rate: answers a second, from the first question to the last
 // answer. latency: microseconds, where it is known which answer is whose; with rate=
@@ -36,16 +39,19 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -86,7 +92,8 @@ double cpu_seconds() {
 enum class Expect { valid, invalid, any, echo };
 
 struct plan {
-  sockaddr_in server{};
+  sockaddr_in server{};  // port 0: it is at path
+  std::string path;
   std::string address;
   Expect expect = Expect::any;
   unsigned reason = QV_REASON_NONE;
@@ -133,7 +140,8 @@ void read_argument(std::string_view argument, plan &p) {
   const size_t equals = argument.find('=');
   if (equals == argument.npos) usage(argument);
   const std::string_view name = argument.substr(0, equals), value = argument.substr(equals + 1);
-  if (name == "server") p.server = read_server(argument, value);
+  if (name == "server" && value.starts_with('/')) p.path = value;
+  else if (name == "server") p.server = read_server(argument, value);
   else if (name == "address") p.address = value;
   else if (name == "expect") p.expect = read_expect(argument, value);
   else if (name == "reason") p.reason = static_cast<unsigned>(read_whole(argument, value));
@@ -153,7 +161,8 @@ void read_argument(std::string_view argument, plan &p) {
 plan read_plan(int argc, char **argv) {
   plan p;
   for (int i = 1; i < argc; ++i) read_argument(argv[i], p);
-  if (p.address.empty() || p.server.sin_port == 0) usage("server= and address= are needed");
+  if (p.address.empty() || (p.server.sin_port == 0) == p.path.empty()) usage("server= and address= are needed");
+  if (p.path.size() >= sizeof sockaddr_un{}.sun_path || (p.rate > 0 && !p.path.empty())) usage(p.path);
   if (p.in_flight < 1 || p.in_flight > 1024 || p.count < 1) usage("in_flight= or count= is out of range");
   if (p.rate > 0 && !p.extended) usage("rate= needs packets=extended");
   return p;
@@ -220,17 +229,24 @@ class addresses {
         address += template_[i];
         continue;
       }
-      char text[24];
       const char kind = template_[++i];
       if (kind == 'r')
-        snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(fresh_.next()));
+        append_fresh(address);
       else
-        snprintf(text, sizeof text, "%llu", static_cast<unsigned long long>(numbers_.next() * (kind == 'e' ? 2 : 1)));
-      address += text;
+        append_number(address, numbers_.next() * (kind == 'e' ? 2 : 1));
     }
   }
 
  private:
+  void append_fresh(std::string &address) {
+    const uint64_t n = fresh_.next();
+    for (int shift = 60; shift >= 0; shift -= 4) address += "0123456789abcdef"[n >> shift & 15];
+  }
+  static void append_number(std::string &address, uint64_t n) {
+    char text[24];
+    address.append(text, std::to_chars(text, text + sizeof text, n).ptr);
+  }
+
   const std::string template_;
   shuffled numbers_;
   fresh fresh_;
@@ -294,11 +310,13 @@ struct datagrams {
 
 class asker {
  public:
-  asker(const plan &plan, tally &tally) : p(plan), t(tally), names(plan) {
+  asker(const plan &plan, tally &tally, addresses &from) : p(plan), t(tally), names(from) {
     memcpy(run_, &plan.seed, sizeof run_);
     open();
   }
   ~asker() { close(socket_); }
+  asker(const asker &) = delete;
+  asker &operator=(const asker &) = delete;
 
   size_t on_their_way() const { return p.extended ? due_.size() : counted_; }
 
@@ -340,12 +358,20 @@ class asker {
   void open() {
     const timeval wait = {static_cast<time_t>(p.timeout), static_cast<suseconds_t>(std::fmod(p.timeout, 1) * 1e6)};
     const int room = 4 << 20;
-    socket_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (socket_ == -1 || connect(socket_, reinterpret_cast<const sockaddr *>(&p.server), sizeof p.server) == -1 ||
-        setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == -1)
+    socket_ = p.path.empty() ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)
+                             : socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (socket_ == -1 || connect_it() == -1 || setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait) == -1)
       die("cannot open a socket");
     if (setsockopt(socket_, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) == -1)
       setsockopt(socket_, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+  }
+
+  int connect_it() const {
+    if (p.path.empty()) return connect(socket_, reinterpret_cast<const sockaddr *>(&p.server), sizeof p.server);
+    sockaddr_un at{};
+    at.sun_family = AF_UNIX;
+    memcpy(at.sun_path, p.path.c_str(), p.path.size() + 1);
+    return connect(socket_, reinterpret_cast<const sockaddr *>(&at), sizeof at);
   }
 
   void write(unsigned i, int64_t since) {
@@ -406,7 +432,7 @@ class asker {
     if (!p.extended) {
       if (counted_ == 0) return ++t.stray, false;
       --counted_;
-      if (p.in_flight == 1) t.timed(now - last_asked_);
+      if (p.in_flight == 1 || !p.path.empty()) t.timed(now - last_asked_);
       return true;
     }
     uint64_t number = 0;
@@ -420,7 +446,7 @@ class asker {
 
   const plan &p;
   tally &t;
-  addresses names;
+  addresses &names;
   std::string address_;
   unsigned char run_[8];
   uint64_t number_ = 0;
@@ -450,6 +476,24 @@ void closed_loop(const plan &p, asker &a, tally &t) {
   }
 }
 
+// The same over connections, one question at a time on each.
+void connections(const plan &p, addresses &names, tally &t) {
+  std::vector<std::unique_ptr<asker>> all;
+  for (unsigned i = 0; i < p.in_flight; ++i) all.push_back(std::make_unique<asker>(p, t, names));
+  t.began = t.last_answer = now_ns();
+  const int64_t end = p.seconds < 1e9 ? t.began + static_cast<int64_t>(p.seconds * 1e9) : INT64_MAX;
+  for (bool any = true; any;) {
+    any = false;
+    for (auto &a : all)
+      if (const int64_t now = now_ns(); now < end && t.sent < p.questions) a->ask(1, now);
+    for (auto &a : all) {
+      if (a->on_their_way() == 0) continue;
+      any = true;
+      if (a->take(true) == 0) a->give_up();
+    }
+  }
+}
+
 // A question when it is due. This one never sleeps: a clock that wakes it late would be
 // taken for the server.
 void open_loop(const plan &p, asker &a, tally &t) {
@@ -468,6 +512,15 @@ void open_loop(const plan &p, asker &a, tally &t) {
   }
 }
 
+void datagram_socket(const plan &p, addresses &names, tally &t) {
+  asker a(p, t, names);
+  t.began = t.last_answer = now_ns();
+  if (p.rate > 0)
+    open_loop(p, a, t);
+  else
+    closed_loop(p, a, t);
+}
+
 void stay_on(int processor) {
   if (processor < 0) return;
   cpu_set_t only;
@@ -483,13 +536,12 @@ int main(int argc, char **argv) {
   stay_on(p.processor);
   tally t;
   t.latencies.reserve(1 << 20);
-  asker a(p, t);
+  addresses names(p);
   const double before = cpu_seconds();
-  t.began = t.last_answer = now_ns();
-  if (p.rate > 0)
-    open_loop(p, a, t);
+  if (p.path.empty())
+    datagram_socket(p, names, t);
   else
-    closed_loop(p, a, t);
+    connections(p, names, t);
   const double seconds = static_cast<double>(now_ns() - t.began) / 1e9;
   print(t, (cpu_seconds() - before) / seconds);
   return 0;

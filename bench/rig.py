@@ -143,7 +143,7 @@ def memory_of(pid):
 class Server:
     """Something that answers on a port of 127.0.0.1, while it is entered."""
 
-    kind, process, log = 'daemon', None, None
+    kind, process, log, socket = 'daemon', None, None, None
 
     def __init__(self, name, command, port, env=None, processor=None, logs_to=None):
         self.name, self.command, self.port = name, command, port
@@ -233,11 +233,14 @@ class Echo(Server):
         self.process.stdout.close()
 
 
-def daemon(build, site, processor=None, workers=1, logs_to=None, before=()):
-    """Ours, on this site."""
+def daemon(build, site, processor=None, workers=1, logs_to=None, before=(), by_socket=False):
+    """Ours, on this site. by_socket: it is asked over a UNIX socket."""
     port = free_port()
-    env = {'QMAILDIR': site.qmail, 'LISTEN': f'127.0.0.1:{port}', 'WORKERS': str(workers)}
-    return Server('qmail-verify', [*before, build / 'qmail-verify'], port, env, processor, logs_to)
+    path = f'{site.place}/socket' if by_socket else ''
+    env = {'QMAILDIR': site.qmail, 'LISTEN': f"127.0.0.1:{port}{',' if path else ''}{path}", 'WORKERS': str(workers)}
+    server = Server('qmail-verify', [*before, build / 'qmail-verify'], port, env, processor, logs_to)
+    server.socket = path
+    return server
 
 
 class Peer(Server):
@@ -269,7 +272,7 @@ class Load:
 
     def arguments(self, server, c, site, packets):
         expect = 'echo' if server.kind == 'echo' else c.peer if server.kind == 'peer' and c.peer else c.expect
-        yield from (f'server=127.0.0.1:{server.port}', f'address={c.address}', f'expect={expect}')
+        yield from (f"server={server.socket or f'127.0.0.1:{server.port}'}", f'address={c.address}', f'expect={expect}')
         if server.kind == 'daemon':
             yield f'reason={self.reasons[c.reason]}'
         yield from (f'count={count_of(c, site.sizes)}', f'first={self.asked.get((server, c.key), 0)}',

@@ -70,10 +70,15 @@ class Bench:
         got = self.rounds([echo, server] + ([peer] if peer else []), c, site, **how)
         e, s = got[echo], got[server]
         ratios = [b['rate'] / a['rate'] for a, b in zip(e, s)]
+        for r in e + s:
+            r['server_busy'] = r['cpu_us'] * r['rate'] / 1e6
         row = {'class': c.key, 'distinct': self.load.distinct(server, c, site),
                'echo': median(r['rate'] for r in e), 'rate': median(r['rate'] for r in s),
                'ratio': median(ratios), 'ratios': ratios, 'cpu_us': median(r['cpu_us'] for r in s),
-               'echo_cpu_us': median(r['cpu_us'] for r in e), 'load_busy': max(r['busy'] for r in e + s),
+               'echo_cpu_us': median(r['cpu_us'] for r in e),
+               'cpu_ratio': median(a['cpu_us'] / b['cpu_us'] for a, b in zip(e, s)),
+               'busy': {who: {'load': median(r['busy'] for r in of), 'server': median(r['server_busy'] for r in of)}
+                        for who, of in (('echo', e), ('ours', s))},
                'lost': sum(r['lost'] for r in s)}
         if peer:
             p = got[peer]
@@ -132,6 +137,7 @@ class Bench:
         for title, how, packets, flight in (
                 ('extended packets', {}, 'extended', self.options.in_flight),
                 ('with the log read by multilog', {'logs_to': self.multilog(site)}, 'plain', self.options.in_flight),
+                ('over a UNIX socket', {'by_socket': True}, 'extended', self.options.in_flight),
                 ('WORKERS=2, on all processors', {'workers': 2, 'processor': None}, 'plain', 64)):
             if 'logs_to' in how and not how['logs_to']:
                 found.append({'variant': 'with the log read by multilog', 'why_not': 'there is no multilog'})
@@ -157,13 +163,13 @@ class Bench:
     def print_site(self, name, result):
         sizes = result['sizes']
         peer = any('peer' in row for row in result['classes'])
-        header = ['class', 'addresses', 'echo/s', 'ours/s', 'of echo', 'min-max', 'CPU us', 'echo us', 'p50 us', 'of echo',
+        header = ['class', 'addresses', 'echo/s', 'ours/s', 'of echo', 'min-max', 'CPU us', 'by CPU', 'p50 us', 'of echo',
                   'p99 us', 'of echo'] + (['peer/s', 'of echo', 'CPU us'] if peer else [])
         rows = []
         for row in result['classes']:
             cells = [classes.BY_KEY[row['class']].title, row['distinct'], round(row['echo']), round(row['rate']),
                      row['ratio'], f"{min(row['ratios']):.2f}-{max(row['ratios']):.2f}", row['cpu_us'],
-                     row['echo_cpu_us'], row['one_p50'], row['one_p50_ratio'], row['half_p99'], row['half_p99_ratio']]
+                     row['cpu_ratio'], row['one_p50'], row['one_p50_ratio'], row['half_p99'], row['half_p99_ratio']]
             if peer:
                 cells += [round(row['peer']), row['peer_ratio'], row['peer_cpu_us']]
             rows.append(cells)
@@ -180,17 +186,20 @@ class Bench:
         self.warn_of_the_load(result)
 
     def print_variants(self, name, variants):
-        header = ['how', 'class', 'addresses', 'echo/s', 'ours/s', 'of echo', 'min-max', 'CPU us']
+        header = ['how', 'class', 'addresses', 'echo/s', 'ours/s', 'of echo', 'min-max', 'CPU us', 'by CPU']
         rows = [[v['variant'], classes.BY_KEY[v['class']].title, v['distinct'], round(v['echo']), round(v['rate']),
-                 v['ratio'], f"{min(v['ratios']):.2f}-{max(v['ratios']):.2f}", v['cpu_us']]
-                for v in variants if 'class' in v]
+                 v['ratio'], f"{min(v['ratios']):.2f}-{max(v['ratios']):.2f}", v['cpu_us'],
+                 v['cpu_ratio']] for v in variants if 'class' in v]
         note = '\n'.join(f"not measured {v['variant']}: {v['why_not']}" for v in variants if 'why_not' in v)
         self.out.table(f'{name}, in other ways', header, rows, note)
 
     def warn_of_the_load(self, result):
-        slow = [r['class'] for r in result['classes'] if r['load_busy'] > 0.97]
-        if slow:
-            print(f"Note: the load generator was busy all the time for {', '.join(slow)}: the servers may be faster.")
+        for who in ('echo', 'ours'):
+            slow = [r['class'] for r in result['classes']
+                    if r['busy'][who]['load'] > 0.95 and r['busy'][who]['server'] < 0.9]
+            if slow:
+                print(f"Note: the load was the limit, not {'the echo' if who == 'echo' else 'qmail-verify'}, for "
+                      f"{', '.join(slow)}.")
 
     # ---- memory
 
