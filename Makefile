@@ -206,10 +206,11 @@ $(BENCH_TOOLS):
 BENCH =
 BENCH_OUT = build/bench
 BENCH_SECONDS = 0.25
+PEER_NAME = peer
 bench:
 	sh tests/packages bench
 	$(MAKE) programs bench-tools bench-smtpd
-	/usr/bin/python3 bench/run.py --build $(B) --out '$(BENCH_OUT)' --seconds $(BENCH_SECONDS) $(if $(PEER),--peer '$(PEER)') $(BENCH)
+	/usr/bin/python3 bench/run.py --build $(B) --out '$(BENCH_OUT)' --seconds $(BENCH_SECONDS) $(if $(PEER),--peer '$(PEER)' --peer-name '$(PEER_NAME)') $(BENCH)
 
 clean:
 	rm -rf build qmail-verify qmail-smtpd

@@ -201,6 +201,12 @@ class Bench:
                 print(f"Note: the load was the limit, not {'the echo' if who == 'echo' else 'qmail-verify'}, for "
                       f"{', '.join(slow)}.")
 
+        disturbed = [r['class'] for r in result['classes']
+                     if max(r['busy']['echo']['load'], r['busy']['echo']['server']) < 0.9]
+        if disturbed:
+            print(f"Note: other programs had a part of both processors, so that rates and their ratios say little "
+                  f"(\"by CPU\" says more) for {', '.join(disturbed)}.")
+
     # ---- memory
 
     def memory(self):
@@ -259,7 +265,7 @@ class Bench:
                     rows.append([c.title + who, *cells])
         self.out.table('ratio to the echo by size of the site', ['users, entries or domains', *(f'{x:,}' for x in xs)], rows,
                        'Sites of so many passwd users, users/cdb entries and virtual domains; the largest are of "large".')
-        why_not = plot.write(self.options.out / 'rates.svg', points)
+        why_not = plot.write(self.options.out / 'rates.svg', points, self.options.peer_name)
         print(f"\nplot: {self.options.out / 'rates.svg'}" if not why_not else f'\nno plot: {why_not}')
 
     # ---- what was to be reached
@@ -353,6 +359,7 @@ def read_options():
     parser.add_argument('--build', required=True, type=pathlib.Path, help='the build directory')
     parser.add_argument('--out', type=pathlib.Path, help='where results.json and rates.svg go (default: BUILD/../bench)')
     parser.add_argument('--peer', type=pathlib.Path, help='another qmail-verify to compare with, of 1.32 for instance')
+    parser.add_argument('--peer-name', default='peer', help='what the plot calls it')
     parser.add_argument('--seconds', type=float, default=0.25, help='length of a round (default: 0.25)')
     parser.add_argument('--rounds', type=int, default=5, help='rounds of each (default: 5)')
     parser.add_argument('--in-flight', type=int, default=32, help='questions on their way (default: 32)')
