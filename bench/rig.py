@@ -133,11 +133,15 @@ def cpu_of(pid):
 
 
 def memory_of(pid):
-    """Resident bytes of a process: all, private ones, those of files, those shared."""
-    lines = pathlib.Path(f'/proc/{pid}/status').read_text().splitlines()
-    values = dict(line.split(':', 1) for line in lines)
+    """Resident bytes of a process: all, private ones, those of files, those shared; and its part of all, where what
+    several processes share is divided among them."""
+    values = {}
+    for name in ('status', 'smaps_rollup'):
+        lines = pathlib.Path(f'/proc/{pid}/{name}').read_text().splitlines()
+        values |= dict(line.split(':', 1) for line in lines if ':' in line)
     return {name: int(values[key].split()[0]) * 1024
-            for name, key in (('rss', 'VmRSS'), ('anon', 'RssAnon'), ('file', 'RssFile'), ('shared', 'RssShmem'))}
+            for name, key in (('rss', 'VmRSS'), ('anon', 'RssAnon'), ('file', 'RssFile'), ('shared', 'RssShmem'),
+                              ('part', 'Pss'))}
 
 
 class Server:
@@ -199,9 +203,9 @@ class Server:
         return sum(cpu_of(pid) for pid in self.pids())
 
     def memory(self):
-        """The parent's, and that of the worker that has most."""
-        first, *others = self.pids()
-        return {'parent': memory_of(first), 'worker': max(map(memory_of, others), key=lambda m: m['rss'], default=None)}
+        """The parent's, and that of the worker that has most (of a daemon without workers: its own)."""
+        found = [memory_of(pid) for pid in self.pids()]
+        return {'parent': found[0], 'worker': max(found[1:], key=lambda m: m['rss'], default=found[0])}
 
     def __exit__(self, *_):
         if self.process.poll() is None:
