@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -93,7 +94,7 @@ def by_callgrind(build, load, site, c, in_flight):
 def measure(options, out):
     c = classes.BY_KEY[options.cost]
     name = next((p for p in options.parts if p in classes.SITES), 'small')
-    place = rig.place_for_homes(options.build, __file__, options.out)
+    place = rig.place_for_homes(options.build, __file__, options.out, sys.prefix)
     load = rig.Load(options.build, None)
     load.PATIENCE = {**load.PATIENCE, 'daemon': SECONDS}
     with rig.Site(options.build, place, classes.SITES[name]) as site:

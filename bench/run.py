@@ -36,7 +36,7 @@ class Bench:
 
     def __init__(self, options, out):
         self.options, self.out, self.build = options, out, options.build
-        self.place = rig.place_for_homes(self.build, HERE, options.peer, options.out, os.getcwd())
+        self.place = rig.place_for_homes(self.build, HERE, options.peer, options.out, os.getcwd(), sys.prefix)
         self.on, load_on = rig.processors()
         self.load = rig.Load(self.build, load_on)
         self.told = set()  # what the run has failed for
