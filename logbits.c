@@ -42,7 +42,11 @@ void log_putnum(struct log_line *line, unsigned long long n) {
   log_putb(line, digits + at, sizeof digits - at);
 }
 
-/* How one byte from outside looks in a log: 1, 2 or 4 bytes in out. */
+static int as_it_is(unsigned char byte) {
+  return byte >= 0x21 && byte <= 0x7e && byte != '\\';
+}
+
+/* How any other byte from outside looks in a log: 2 or 4 bytes in out. */
 static size_t escape(unsigned char byte, char out[4]) {
   static const char hex[] = "0123456789abcdef";
 
@@ -50,10 +54,6 @@ static size_t escape(unsigned char byte, char out[4]) {
   if (byte == '\\') {
     out[1] = '\\';
     return 2;
-  }
-  if (byte >= 0x21 && byte <= 0x7e) {
-    out[0] = (char)byte;
-    return 1;
   }
   out[1] = 'x';
   out[2] = hex[byte >> 4];
@@ -66,8 +66,13 @@ void log_putsafe(struct log_line *line, const void *bytes, size_t len) {
 
   for (size_t i = 0; i < len; ++i) {
     char out[4];
-    size_t n = escape(b[i], out);
+    size_t n = i;
 
+    while (n < len && as_it_is(b[n])) ++n;
+    log_putb(line, b + i, n - i);
+    if (n == len) return;
+    i = n;
+    n = escape(b[i], out);
     if (n > TEXT_MAX - line->len) { /* half an escape would be read as something else */
       while (line->len < TEXT_MAX) line->text[line->len++] = '.';
       return;

@@ -34,6 +34,10 @@ enum { EXIT_USAGE = 100, EXIT_TROUBLE = 111 };
    not be pushed out of its line by what was asked. */
 static void put_bounded(struct log_line *line, const char *bytes, size_t len, size_t upto) {
   size_t n = 0;
+  if (line->len + 4 * len <= upto) { /* however it is written */
+    log_putsafe(line, bytes, len);
+    return;
+  }
   for (; n < len && line->len < upto; ++n) log_putsafe(line, bytes + n, 1);
   if (n < len) log_puts(line, "...");
 }

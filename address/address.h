@@ -90,7 +90,8 @@ struct address_calls {
 /* The same for n questions that have come together (at most ADDRESS_TOGETHER_MAX), at
    less cost: what one of them has seen of users/cdb, passwd or a home serves for the
    others, and questions of one user come in a row. Leaves this process with the ids of
-   one of these users: call address_rest when the answers are sent. */
+   one of these users, in the hope of more questions: call address_rest when there are
+   none. */
 void address_judge_together(struct address *a, const struct address_question *questions, unsigned n,
                             const struct address_calls *calls);
 

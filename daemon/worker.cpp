@@ -25,6 +25,7 @@ constexpr size_t ASIDE_MAX = 1024;  // questions put aside; what is over that is
 constexpr size_t STRANGERS_MAX = 64;
 constexpr long long MOUNTS_MS = 1000;
 constexpr int RETRY_MS = 10;        // how often those are tried
+constexpr int REST_MS = 50;         // without a question: then its own ids again
 constexpr long long TELL_MS = 1000; // how often the parent hears of what goes on
 
 volatile sig_atomic_t got_drain, got_retire;
@@ -92,6 +93,7 @@ struct crew_hand {
   int events = -1;
   int trouble = 0;
   bool deaf = false;  // told to end: takes no more questions
+  bool rested = true;  // has its own ids
   std::deque<aside> put_aside;
   std::vector<mount_point> mounts;  // as they were at mounts_ms
   long long mounts_ms = -MOUNTS_MS - 1;
@@ -259,7 +261,7 @@ void crew_hand::handle(unsigned n, bool patient) {
   }
   site.calls.answer(this, site.host, n);
   send();
-  address_rest(site.host);
+  rested = false;
   say_flush();
   put_off();
   in_hand = 0;
@@ -425,8 +427,12 @@ int crew_hand::run() {
   bool alone = false;
   while (!alone && !got_drain && !(got_retire && put_aside.empty())) {
     epoll_event ready[16];
-    const bool wait = put_aside.empty() && !got_retire;
-    const int n = epoll_pwait(events, ready, 16, wait ? -1 : RETRY_MS, &unblocked);
+    const bool busy = !put_aside.empty() || got_retire;
+    const int n = epoll_pwait(events, ready, 16, busy ? RETRY_MS : rested ? -1 : REST_MS, &unblocked);
+    if (n <= 0 && !rested) {
+      address_rest(site.host);
+      rested = true;
+    }
     for (int i = 0; i < n; ++i) {
       if (ready[i].data.u64 == UINT64_MAX - 1)
         alone = true;

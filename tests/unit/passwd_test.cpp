@@ -674,7 +674,7 @@ std::string many_users(int users) {
   std::string text;
   char line[128];
   for (int i = 0; i < users; ++i) {
-    snprintf(line, sizeof line, "user%06d:x:%d:100:User %d:/home/user%06d:/bin/sh\n", i, i + 1000, i, i);
+    snprintf(line, sizeof line, "user%06d:x:%d:100:User %d:/srv/user%06d:/bin/sh\n", i, i + 1000, i, i);
     text += line;
   }
   return text;
@@ -694,7 +694,7 @@ size_t taken() {
 TEST_F(Passwd, AUserTakesLessThan150Bytes) {
   constexpr int users = 100000;
   { write(many_users(users)); }
-  EXPECT_EQ(find("user099999"), "user099999 100999 100 /home/user099999");
+  EXPECT_EQ(find("user099999"), "user099999 100999 100 /srv/user099999");
   EXPECT_LT(index->memory(), size_t{150} * users);
   EXPECT_GT(index->memory(), size_t{50} * users);
 }
@@ -708,7 +708,7 @@ TEST_F(Passwd, TheOldIndexIsGoneBeforeTheNewOneIsMade) {
   size_t between = 0;
   clock.at_wall = [&] { between = taken(); };  // behind open, before reading
   fs::rename(root + "/etc/next", root + "/etc/passwd");
-  EXPECT_EQ(again("user000001"), "user000001 1001 100 /home/user000001");
+  EXPECT_EQ(again("user000001"), "user000001 1001 100 /srv/user000001");
   EXPECT_GT(between, 0u);
   EXPECT_LT(between + index->memory() / 2, one);
   EXPECT_LT(taken(), one + index->memory() / 2);
