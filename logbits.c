@@ -90,18 +90,21 @@ static int writable(int fd) {
 }
 
 /* One write that does not wait. Another process may fill a shared pipe between
-   poll and write, so that the kernel is told not to wait as well, where it can
-   be told (pipes: Linux 6.4); O_NONBLOCK would be felt by all who share the
-   descriptor. A file that would rather wait is writable all the same. */
-static int write_now(int fd, const char *text, size_t len) {
+   poll and write, so that the kernel is told not to wait, where it can be told
+   (pipes: Linux 6.4; where not, that is remembered); O_NONBLOCK would be felt by
+   all who share the descriptor. A file that would rather wait is writable all the
+   same. */
+static int write_now(int fd, const char *text, size_t len, struct log_state *state) {
   struct iovec iov = {.iov_base = (void *)(size_t)text, .iov_len = len};
 
-  if (!writable(fd)) return -1;
 #ifdef RWF_NOWAIT
-  if (pwritev2(fd, &iov, 1, -1, RWF_NOWAIT) != -1) return 0;
-  if (errno == EAGAIN && !writable(fd)) return -1;
-  if (errno != EAGAIN && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EINTR) return -1;
+  if (!state->told_in_vain) {
+    if (pwritev2(fd, &iov, 1, -1, RWF_NOWAIT) != -1) return 0;
+    if (errno != EAGAIN && errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EINTR) return -1;
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) state->told_in_vain = 1;
+  }
 #endif
+  if (!writable(fd)) return -1;
   return writev(fd, &iov, 1) == -1 ? -1 : 0;
 }
 
@@ -115,14 +118,14 @@ static void tell_dropped(int fd, struct log_state *state, const char *prefix) {
   log_puts(&line, state->dropped == 1 ? " log line was dropped" : " log lines were dropped");
   log_puts(&line, ": the reader of the log did not keep up");
   line.text[line.len++] = '\n';
-  if (write_now(fd, line.text, line.len) == 0) state->dropped = 0;
+  if (write_now(fd, line.text, line.len, state) == 0) state->dropped = 0;
 }
 
 void log_write_lines(const char *text, size_t len, unsigned lines, int fd, struct log_state *state,
                      const char *prefix) {
   int error = errno;
 
-  if (write_now(fd, text, len) == -1)
+  if (write_now(fd, text, len, state) == -1)
     state->dropped += lines;
   else if (state->dropped)
     tell_dropped(fd, state, prefix);

@@ -26,6 +26,7 @@ struct log_line {
    followed by one that tells the number. */
 struct log_state {
   unsigned long dropped;
+  int told_in_vain; /* the descriptor knows no writing without waiting */
 };
 
 /* Begins an empty line. */

@@ -174,10 +174,10 @@ class address_together {
 
  private:
   struct one {
-    std::optional<judge_case> judged;
-    uid_t uid = 0;         // whose home is looked into
+    judge_case *judged = nullptr;  // null: there are no control files to judge by
+    uid_t uid = 0;                 // whose home is looked into
     gid_t gid = 0;
-    bool refused = false;  // a look was not made
+    bool refused = false;          // a look was not made
   };
 
   void find(unsigned i) {
@@ -185,7 +185,10 @@ class address_together {
     one &c = cases_[i];
     a_.host.refused();
     const bool found = guarded([&] {
-      if (rules_) c.judged.emplace(a_.host, *rules_, question_of(questions_[i])).find();
+      if (!rules_) return;
+      if (judged_.empty()) judged_.reserve(n_);
+      c.judged = &judged_.emplace_back(a_.host, *rules_, question_of(questions_[i]));
+      c.judged->find();
     });
     c.refused = a_.host.refused();
     if (!found) return out_of_memory(i);
@@ -238,6 +241,7 @@ class address_together {
   const address_calls &calls_;
   std::shared_ptr<const route_tables> newest_;
   std::optional<judge_rules> rules_;
+  std::vector<judge_case> judged_;  // never more than were reserved, so that they stay where they are
   one cases_[ADDRESS_TOGETHER_MAX];
   unsigned order_[ADDRESS_TOGETHER_MAX];
   unsigned left_ = 0;

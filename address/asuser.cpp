@@ -99,8 +99,9 @@ constexpr int READ = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 
 class visit final : public site_visit {
  public:
-  visit(uid_t uid, gid_t gid, asuser_recent &recent, asuser_home &home, listings &all, const look_guard &guard)
-      : guard_(guard), guarded_(guard), uid_(uid), gid_(gid), recent_(recent), home_(home), listings_(all) {}
+  visit(uid_t uid, gid_t gid, asuser_recent &recent, asuser_home &home, asuser_cdb &db, listings &all,
+        const look_guard &guard)
+      : guard_(guard), guarded_(guard), uid_(uid), gid_(gid), recent_(recent), home_(home), cdb_(db), listings_(all) {}
 
   // "home/." rather than home: the dot asks for the right to search the home
   // itself, as chdir does, and mounts it where an automounter has to.
@@ -108,6 +109,7 @@ class visit final : public site_visit {
     if (const int refused = guard_.look(home, uid_)) return refused;
     if (home_.known && home_.uid == uid_ && home_.gid == gid_ && home_.path == home) return 0;
     home_.known = false;
+    home_.file_name.clear();
     home_.path = home;
     if (stat((home + "/.").c_str(), &home_.st) == -1) return errno;
     home_.uid = uid_;
@@ -125,13 +127,13 @@ class visit final : public site_visit {
   int open(const std::string &name, site_dotqmail &file) override {
     if (const int refused = look()) return refused;
     if (home_.names.absent(name)) return ENOENT;
-    const unique_fd fd = open_below(name);
-    if (!fd) return errno;
-    struct stat st;
-    if (fstat(fd.get(), &st) == -1) return errno;
-    file = {};
-    file.mode = st.st_mode;
-    return S_ISREG(st.st_mode) && !(st.st_mode & S_IWOTH) ? slurp(fd.get(), st, file) : 0;
+    if (home_.file_name != name) {
+      home_.file_name.clear();
+      if (const int error = read_file(name, home_.file)) return error;
+      home_.file_name = name;
+    }
+    file = home_.file;
+    return 0;
   }
 
   int open_data(const std::string &path, unique_fd &fd) override {
@@ -143,6 +145,24 @@ class visit final : public site_visit {
     if (S_ISREG(st.st_mode)) return 0;
     fd.reset();
     return S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+  }
+
+  int open_cdb(const std::string &path, cdb *&db) override {
+    const std::string whole = path.starts_with('/') ? path : home_.path + "/" + path;
+    if (!cdb_.known || cdb_.uid != uid_ || cdb_.gid != gid_ || cdb_.path != whole) {
+      unique_fd fd;
+      cdb_.known = false;
+      if (const int error = open_data(path, fd)) return error;
+      cdb_.db.adopt(std::move(fd));
+      cdb_.uid = uid_;
+      cdb_.gid = gid_;
+      cdb_.path = whole;
+      cdb_.known = true;
+    } else if (const int refused = look(path)) {
+      return refused;
+    }
+    db = &cdb_.db;
+    return 0;
   }
 
   // A look that is refused is not remembered.
@@ -187,6 +207,16 @@ class visit final : public site_visit {
     return st.st_uid == uid_ ? Runs::own : Runs::binary;
   }
 
+  int read_file(const std::string &name, site_dotqmail &file) {
+    const unique_fd fd = open_below(name);
+    if (!fd) return errno;
+    struct stat st;
+    if (fstat(fd.get(), &st) == -1) return errno;
+    file = {};
+    file.mode = st.st_mode;
+    return S_ISREG(st.st_mode) && !(st.st_mode & S_IWOTH) ? slurp(fd.get(), st, file) : 0;
+  }
+
   int look() const { return guard_.look(home_.path, uid_); }
   int look(const std::string &path) const { return path.starts_with('/') ? guard_.look(path, uid_) : look(); }
 
@@ -212,6 +242,7 @@ class visit final : public site_visit {
   const gid_t gid_;
   asuser_recent &recent_;
   asuser_home &home_;
+  asuser_cdb &cdb_;
   listings &listings_;
   unique_fd fd_;  // of the home
 };
@@ -225,9 +256,16 @@ int asuser_recent::get(char kind, uid_t uid, gid_t gid, const std::string &path,
   clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
   if (ts.tv_sec != since_ || seen_.size() >= SEEN_MAX) seen_.clear();
   since_ = ts.tv_sec;
-  const auto [at, fresh] = seen_.try_emplace(kind + std::to_string(uid) + ' ' + std::to_string(gid) + path);
-  if (fresh) at->second = look();
-  return at->second;
+  const auto known = seen_.find(asked(kind, uid, gid, path));
+  if (known != seen_.end()) return known->second;
+  const int says = look();
+  seen_.emplace(what{kind, uid, gid, path}, says);
+  return says;
+}
+
+void asuser::begin() {
+  home_.known = owned_.known = cdb_.known = false;
+  cdb_.db.adopt({});
 }
 
 void asuser::rest() {
@@ -243,7 +281,7 @@ bool asuser::root() {
 std::unique_ptr<site_visit> asuser::become(uid_t uid, gid_t gid, int &error) {
   error = take(uid, gid);
   if (error != 0) return nullptr;
-  return std::make_unique<visit>(uid, gid, recent_, home_, listings_, guard_);
+  return std::make_unique<visit>(uid, gid, recent_, home_, cdb_, listings_, guard_);
 }
 
 int asuser::owner(uid_t uid, gid_t gid, const std::string &path, uid_t &owner, bool &become_failed) {

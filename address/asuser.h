@@ -8,9 +8,10 @@
 //
 // An identity is kept until another one is needed, or rest: a change costs as much as
 // two looks, and questions of one user come in rows. Between begin and rest the home
-// that was stat'ed last need not be stat'ed again as the same user. A dot-qmail name
-// that the home's listing proves to be absent (listing.h) is not opened; every other
-// one is, each time.
+// that was stat'ed last need not be stat'ed again as the same user, nor need the file
+// that was read last in it be read again, nor the database that was opened last be
+// opened again. A dot-qmail name that the home's listing proves to be absent (listing.h)
+// is not opened.
 
 #ifndef ADDRESS_ASUSER_H
 #define ADDRESS_ASUSER_H
@@ -19,9 +20,11 @@
 #include <sys/types.h>
 
 #include <ctime>
+#include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
+#include <string_view>
+#include <tuple>
 
 #include "guard.h"
 #include "listing.h"
@@ -37,11 +40,28 @@ class asuser_recent {
 
  private:
   static constexpr size_t SEEN_MAX = 4096, PATH_SEEN_MAX = 255;
+  struct what {
+    char kind;
+    uid_t uid;
+    gid_t gid;
+    std::string path;
+  };
+  using asked = std::tuple<char, uid_t, gid_t, std::string_view>;
+  static asked key(const what &w) { return {w.kind, w.uid, w.gid, w.path}; }
+  static asked key(const asked &a) { return a; }
+  struct less {
+    using is_transparent = void;
+    template <class A, class B>
+    bool operator()(const A &a, const B &b) const {
+      return key(a) < key(b);
+    }
+  };
   time_t since_ = -2;
-  std::unordered_map<std::string, int> seen_;
+  std::map<what, int, less> seen_;
 };
 
-// The home that was stat'ed last, and as whom.
+// The home that was stat'ed last, and as whom; and the dot-qmail file that was read last
+// in it.
 struct asuser_home {
   bool known = false;
   uid_t uid = 0;
@@ -49,6 +69,17 @@ struct asuser_home {
   std::string path;
   struct stat st {};
   home_listing names;
+  std::string file_name;  // empty: none
+  site_dotqmail file;
+};
+
+// The database that was opened last, and as whom.
+struct asuser_cdb {
+  bool known = false;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::string path;
+  cdb db;
 };
 
 class asuser {
@@ -57,7 +88,7 @@ class asuser {
   explicit asuser(const look_guard &guard) : guard_(guard) {}
 
   // What was seen of homes until now does not count any more.
-  void begin() { home_.known = owned_.known = false; }
+  void begin();
   // Gives up whatever identity is left: this process is root again, if it was.
   void rest();
   // The same, for a look that takes root's rights. Is it root?
@@ -77,6 +108,7 @@ class asuser {
   asuser_recent recent_;
   asuser_home home_;
   asuser_home owned_;  // the last one whose owner was asked for
+  asuser_cdb cdb_;
   listings listings_;
 };
 

@@ -128,10 +128,8 @@ class forwarding {
   }
 
   bool open() {
-    unique_fd fd;
-    if (int error = d_.visit.open_data(o_.path, fd)) return trouble(o_.path, error);
-    db_.adopt(std::move(fd));
-    db_.bound(READS_MAX);
+    if (int error = d_.visit.open_cdb(o_.path, db_)) return trouble(o_.path, error);
+    db_->bound(READS_MAX);
     return true;
   }
 
@@ -139,7 +137,7 @@ class forwarding {
   Look get(char prefix, const std::string &key, std::string *data) {
     const std::string full = text_lower(prefix + key);
     int error = 0;
-    const Look hit = data ? db_.find(full, *data, error) : db_.has(full, error);
+    const Look hit = data ? db_->find(full, *data, error) : db_->has(full, error);
     if (hit == Look::failed) trouble(o_.path, error);
     return hit;
   }
@@ -234,7 +232,7 @@ class forwarding {
 
   const delivery &d_;
   const options &o_;
-  cdb db_;
+  cdb *db_ = nullptr;
   std::string data_;
   std::vector<std::string> todo_;
   std::unordered_set<std::string> done_;
@@ -255,14 +253,12 @@ outcome fastforward_read(const delivery &d, const shell_command &command) {
 }
 
 outcome fastforward_hint(const delivery &d, const std::string &cdb_path) {
-  unique_fd fd;
-  int error = d.visit.open_data(cdb_path, fd);
-  cdb db;
-  db.adopt(std::move(fd));
-  db.bound(READS_MAX);
+  cdb *db = nullptr;
+  int error = d.visit.open_cdb(cdb_path, db);
+  if (db) db->bound(READS_MAX);
   for (const std::string &address : {default_address(d), d.recipient()})
     for (const std::string &key : wild_keys(address)) {
-      const Look hit = error ? Look::failed : db.has(text_lower(":" + key), error);
+      const Look hit = error ? Look::failed : db->has(text_lower(":" + key), error);
       if (hit == Look::found) return outcome_of(QV_REASON_FASTFORWARD, d.full_path(cdb_path));
       if (hit == Look::failed) {
         outcome o = outcome_of(QV_REASON_PROGRAM, d.full_path(cdb_path));

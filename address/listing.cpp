@@ -278,9 +278,16 @@ size_t listings::place(uint32_t tag) const {
   return at;
 }
 
+size_t listings::farthest() const {
+  size_t most = 0;
+  for (size_t at = 0; at < slots_; ++at)
+    if (table_[at].state != State::empty) most = std::max(most, (at - table_[at].tag) & (slots_ - 1));
+  return most;
+}
+
 // A home that is not in the table: null where there is no memory for any.
 listing_home *listings::begin(uint32_t tag, size_t at) {
-  if (homes_ >= slots_ / 5 * 4) {
+  if (homes_ >= most_homes()) {
     if (!grow()) make_room();
     if (slots_ == 0) return nullptr;
     at = place(tag);
@@ -310,12 +317,12 @@ bool listings::grow() {
 // Removes the next home that was not used since the hand passed it last. (Where there
 // is a table at all, it has homes in it.)
 void listings::make_room() {
-  while (slots_ && homes_ >= slots_ / 5 * 4) {
+  while (slots_ && homes_ >= most_homes()) {
     listing_home &home = table_[hand_];
     if (home.state != State::empty && !std::exchange(home.used, false))
       remove(hand_);  // another may have come to its place
     else
-      hand_ = (hand_ + 1) & (slots_ - 1);
+      move_hand();
   }
 }
 
@@ -341,7 +348,7 @@ void listings::drop_names(listing_home &home) {
 // Takes the names of homes that were not used lately, to be read again when they are due.
 // bytes: no more than there may be in all.
 void listings::names_room(size_t bytes) {
-  for (; names_bytes_ + bytes > limits_.names_bytes; hand_ = (hand_ + 1) & (slots_ - 1)) {
+  for (; names_bytes_ + bytes > limits_.names_bytes; move_hand()) {
     listing_home &home = table_[hand_];
     if (home.state != State::listed || home.names.bytes() == 0 || std::exchange(home.used, false)) continue;
     drop_names(home);

@@ -44,7 +44,7 @@
 // home's a twentieth; and a reading is given up at 1,000,000 entries or 200 ms.
 //
 // Memory: nothing before the first home. 24 bytes for a home in a table that doubles
-// up to 131,072 places, 104,856 of them used (3 MiB); one or two names are kept
+// up to 262,144 places, 163,840 of them used (6 MiB); one or two names are kept
 // in it too. Of more than two names, 8 to 16 bytes each, 4 MiB in all, and while a
 // home is read 4 to 8 more for each of its names. What was not used for longest makes
 // room, about. Where memory is short, less is kept.
@@ -99,7 +99,7 @@ class listing_machine {
 // Bounds, all of them. Others than these are for tests.
 struct listing_limits {
   unsigned looks = 3;                  // read at this question that finds the home unchanged (at most 255)
-  size_t homes_slots = 1 << 17;        // places of the table, a power of two from 64 on; four fifths are used
+  size_t homes_slots = 1 << 18;        // places of the table, a power of two from 64 on; five eighths are used
   size_t names_bytes = 4 << 20;        // names of all homes with more than two
   size_t entries = 1'000'000;          // of one home, .qmail or not
   int64_t read_ns = 200'000'000;       // for one reading
@@ -201,6 +201,9 @@ class listings {
   // What is kept, in bytes.
   size_t bytes() const { return slots_ * sizeof(listing_home) + names_bytes_; }
   size_t homes() const { return homes_; }
+  // How many places the home that is farthest from its own is away from it. Reads the
+  // whole table.
+  size_t farthest() const;
 
  private:
   friend class home_listing;
@@ -221,6 +224,11 @@ class listings {
   size_t place(uint32_t tag) const;
   bool grow();
   void make_room();
+  // More than that, and the searches for those that are not there become long.
+  size_t most_homes() const { return slots_ / 8 * 5; }
+  // Over all places, but not one behind the other: what becomes free would lie together,
+  // and what stays would, too, so that to find a home would mean to pass thousands.
+  void move_hand() { hand_ = (hand_ + slots_ / 8 * 5 + 1) & (slots_ - 1); }
   void remove(size_t at);
   void drop_names(listing_home &home);
   void names_room(size_t bytes);

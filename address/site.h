@@ -63,6 +63,15 @@ class site_visit {
   // Opens what a program would read: a regular file (else EISDIR or EINVAL), its
   // path absolute or relative to the home. 0, or errno.
   virtual int open_data(const std::string &path, unique_fd &fd) = 0;
+  // The same, as a database that is the visit's and good until the next call. It has no
+  // bound, or an older one.
+  virtual int open_cdb(const std::string &path, cdb *&db) {
+    unique_fd fd;
+    if (const int error = open_data(path, fd)) return error;
+    opened_.adopt(std::move(fd));
+    db = &opened_;
+    return 0;
+  }
   // What would be run at this path (as above) by the user? A binary that is the
   // user's own may be anything, as a script (any file that is no binary) may. May be
   // a second old.
@@ -75,6 +84,9 @@ class site_visit {
   virtual bool writable(const std::string &path) = 0;
   // Is this directory (absolute) certainly without any file, or not there at all?
   virtual bool bare(const std::string &dir) = 0;
+
+ private:
+  cdb opened_;
 };
 
 class site {

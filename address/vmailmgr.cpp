@@ -69,10 +69,8 @@ class reading {
       return unknown();
     file_ += ".cdb";
     if (file_.front() != '/') file_ = d_.user.home + "/" + file_;
-    unique_fd fd;
-    if (const int error = d_.visit.open_data(file_, fd)) return cannot_open(error);
-    db_.adopt(std::move(fd));
-    db_.bound(READS_MAX);
+    if (const int error = d_.visit.open_cdb(file_, db_)) return cannot_open(error);
+    db_->bound(READS_MAX);
     return look_up();
   }
 
@@ -145,11 +143,11 @@ class reading {
     if (name.empty()) return Record::none;
     std::string data;
     const std::string key = text_lower(name);
-    switch (db_.find(key, data, error_)) {
+    switch (db_->find(key, data, error_)) {
       case Look::failed: return error_ == EFBIG ? Record::strange : Record::failed;
       case Look::found: break;
       case Look::absent:
-        if (!db_.sound(key, error_)) return Record::failed;
+        if (!db_->sound(key, error_)) return Record::failed;
         // vmailmgr hashes with a char that has a sign on most machines
         return std::any_of(name.begin(), name.end(), [](char c) { return c & 0x80; }) ? Record::hashed_otherwise
                                                                                       : Record::none;
@@ -178,7 +176,7 @@ class reading {
   const delivery &d_;
   bool predeliver_ = true, postdeliver_ = true;
   std::string file_ = "passwd", default_ = "+", advice_;
-  cdb db_;
+  cdb *db_ = nullptr;
   int error_ = 0;
 };
 

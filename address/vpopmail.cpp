@@ -101,10 +101,8 @@ user_look user_trouble(const std::string &path, int error) {
   return {outcome_of(QV_REASON_VPOPMAIL_TROUBLE, path, error), {}};
 }
 
-user_look in_database(unique_fd fd, const std::string &path, const std::string &name) {
+user_look in_database(cdb &db, const std::string &path, const std::string &name) {
   user_look u;
-  cdb db;
-  db.adopt(std::move(fd));
   db.bound(READS_MAX);
   int error = 0;
   Look look = db.find(name, u.record, error);
@@ -200,11 +198,12 @@ bool not_there(int error) { return error == ENOENT || error == ENOTDIR; }
 // vauth_getpw(), once the domain is known.
 user_look find(const delivery &d, const std::string &directory, const std::string &name) {
   const std::string database = directory + "/vpasswd.cdb", text = directory + "/vpasswd";
-  unique_fd fd;
+  cdb *db = nullptr;
   // the home has been entered: a shorter way, and the one that nearly all mail goes
-  const int error = d.visit.open_data(directory == d.user.home ? "vpasswd.cdb" : database, fd);
-  if (error == 0) return in_database(std::move(fd), database, name);
+  const int error = d.visit.open_cdb(directory == d.user.home ? "vpasswd.cdb" : database, db);
+  if (error == 0) return in_database(*db, database, name);
   if (!made_anew(error)) return user_trouble(database, error);
+  unique_fd fd;
   const int text_error = d.visit.open_data(text, fd);
   if (text_error == 0) return in_text(std::move(fd), text, name);
   if (!not_there(text_error)) return user_trouble(text, text_error);

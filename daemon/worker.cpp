@@ -25,6 +25,7 @@ constexpr size_t ASIDE_MAX = 1024;  // questions put aside; what is over that is
 constexpr size_t STRANGERS_MAX = 64;
 constexpr long long MOUNTS_MS = 1000;
 constexpr int RETRY_MS = 10;        // how often those are tried
+constexpr unsigned TURNS = 16;      // between two looks at signals, where it never has to wait
 constexpr int REST_MS = 50;         // without a question: then its own ids again
 constexpr long long TELL_MS = 1000; // how often the parent hears of what goes on
 
@@ -425,6 +426,7 @@ int crew_hand::run() {
   say_hold(&seat.held);
   if (!prepare()) return say_errno("a worker cannot begin", ""), 111;
   bool alone = false;
+  unsigned turns = 0;
   while (!alone && !got_drain && !(got_retire && put_aside.empty())) {
     epoll_event ready[16];
     const bool busy = !put_aside.empty() || got_retire;
@@ -443,7 +445,7 @@ int crew_hand::run() {
       else
         serve_udp(static_cast<unsigned>(ready[i].data.u64));
     }
-    if (n > 0) worker_let_signals_in(unblocked);
+    if (n > 0 && ++turns % TURNS == 0) worker_let_signals_in(unblocked);
     if (got_retire) stop_listening();
     if (!put_aside.empty()) retry();
     say_flush();

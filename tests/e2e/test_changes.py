@@ -239,6 +239,132 @@ def test_homes_count_within_a_second():
         counts_within_a_second(host, b'joe-new@example.org', b'\xf0joe', NO_JOE, lambda: home.chmod(0o755))
 
 
+# ---- under load, when what was seen before is kept
+
+@contextlib.contextmanager
+def loaded(host, *addresses):
+    """Keeps 64 questions on their way, so that the daemon keeps whatever it may keep of the homes and files behind
+    these addresses."""
+    enough = threading.Event()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect(('127.0.0.1', host.port))
+        s.settimeout(0.2)
+
+        def load():
+            sent = 0
+            for _ in range(64):
+                s.send(addresses[(sent := sent + 1) % len(addresses)])
+            while not enough.is_set():
+                try:
+                    s.recv(4096)
+                    s.send(addresses[(sent := sent + 1) % len(addresses)])
+                except TimeoutError:  # some are silent: that is an answer, too
+                    for _ in range(64):
+                        s.send(addresses[(sent := sent + 1) % len(addresses)])
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        try:
+            yield
+        finally:
+            enough.set()
+            thread.join()
+
+
+KEPT = ('=joe:joe:7001:7001:{qmail}/home/joe:::\n+joe-:joe:7001:7001:{qmail}/home/joe:-::\n'
+        '+vp.example-:vp.example:7002:7002:{qmail}/home/vp:-::\n+ff-:ff:7004:7004:{qmail}/home/ff:-::\n'
+        '+link-:joe:7001:7001:{qmail}/home/link:-::\n.\n')
+
+
+def database(*pairs):
+    return newu.cdb([(key.encode(), value.encode()) for key, value in pairs])
+
+
+def replace(path, content):
+    """As a careful program does it: beside its place, then renamed; the old owner."""
+    new, st = path.with_name('.new'), path.stat()
+    new.write_bytes(content)
+    os.chown(new, st.st_uid, st.st_gid)
+    new.rename(path)
+
+
+def rewrite(path, content):
+    """In place, without a moment in which it is shorter."""
+    with open(path, 'r+b') as f:
+        f.write(content)
+        f.truncate()
+
+
+@pytest.mark.parametrize('by', ['the address itself', 'many addresses'])
+def test_under_load_each_kind_of_change_shows_within_a_second(by):
+    vdelivermail = "| {qmail}/bin/vdelivermail '' bounce-no-mailbox\n"
+    host = EtcHost(PASSWD, control={'me': 'example.org\n', 'virtualdomains': 'vp.example:vp.example\nff.example:ff\n'},
+                   assign=KEPT, files={'home/joe/.qmail-list': '&a@example.net\n', 'home/new/.qmail': '',
+                                       'home/other/.qmail-moved': '&a@example.net\n', 'home/one/.qmail-x': '',
+                                       'home/two/.qmail-y': '', 'home/vp/.qmail-default': vdelivermail,
+                                       'home/ff/.qmail-default': '|fastforward -d x.cdb\n',
+                                       'bin/vdelivermail': '\x7fELF', 'bin/fastforward': '\x7fELF'})
+    homes = host.dir / 'home'
+    (homes / 'link').symlink_to('one')
+    for program in ('vdelivermail', 'fastforward'):
+        (host.dir / 'bin' / program).chmod(0o755)
+    user = ('ann', 'x:7002:0::/home/vp/ann:NOQUOTA')
+    (homes / 'vp/vpasswd.cdb').write_bytes(database(user))
+    (homes / 'ff/x.cdb').write_bytes(database((':a@ff.example', '&b@example.net\0')))
+    for uid, *names in ((7790, 'alias'), (7001, 'home/joe', 'home/other', 'home/one', 'home/two'),
+                        (7002, 'home/vp'), (7004, 'home/ff'), (7100, 'home/new')):
+        host.own(uid, *names)
+    joe, assign = homes / 'joe', host.dir / 'users/cdb'
+    late = KEPT.replace('=joe', '=late:joe:7001:7001:{qmail}/home/joe:::\n=joe', 1)
+
+    def vp(name):
+        return name + b'@vp.example'
+
+    load = (b'joe@example.org', b'joe-list@example.org', b'joe-a-b-c@example.org', b'link-x@example.org',
+            b'late@example.org', b'new@example.org', vp(b'ann'), vp(b'bob'), b'a@ff.example', b'b@ff.example')
+    def changes(address, *steps):
+        """Each step: what to do, and the answer from then on; the first is how it is."""
+        old = steps[0]
+        with loaded(host, address, *(load if by == 'many addresses' else ())):
+            for change, new in steps[1:]:
+                time.sleep(0.1)  # nothing that has not stood for 50 ms is kept
+                counts_within_a_second(host, address, old, new, change)
+                old = new
+
+    with host:
+        for _ in range(3):
+            changes(b'joe-x@example.org', NO_JOE,
+                    (lambda: (joe / '.qmail-x').write_text('&a@example.net\n'), LIST),
+                    (lambda: (joe / '.qmail-x').write_text('|exit 100\n'), b'\xa1joe'),
+                    (lambda: (joe / '.qmail-x').rename(joe / '.qmail-default'), b'\xc1joe'),
+                    (lambda: (joe / '.qmail-default').unlink(), NO_JOE),
+                    (lambda: (homes / 'other/.qmail-moved').rename(joe / '.qmail-x'), LIST),
+                    (lambda: (joe / '.qmail-x').chmod(0o666), b'\xa0joe'),
+                    (lambda: (joe / '.qmail-x').rename(homes / 'other/.qmail-moved'), NO_JOE))
+            (homes / 'other/.qmail-moved').chmod(0o644)
+            changes(b'joe-y@example.org', NO_JOE,
+                    (lambda: joe.chmod(0o1755), b'\xf0joe'), (lambda: joe.chmod(0o757), b'\xf0joe'),
+                    (lambda: joe.chmod(0o755), NO_JOE),
+                    (lambda: (joe.rename(homes / 'away'), (homes / 'two').rename(joe)), LIST),
+                    (lambda: (joe.rename(homes / 'two'), (homes / 'away').rename(joe)), NO_JOE))
+            changes(b'link-y@example.org', NO_JOE,
+                    (lambda: ((homes / 'new-link').symlink_to('two'), (homes / 'new-link').rename(homes / 'link')), LIST),
+                    (lambda: ((homes / 'new-link').symlink_to('one'), (homes / 'new-link').rename(homes / 'link')), NO_JOE))
+            changes(b'late@example.org', NO_ALIAS,
+                    (lambda: host.assign(late), JOE), (lambda: host.assign(KEPT), NO_ALIAS),
+                    (lambda: rewrite(assign, newu.cdb(newu.records(host.fill(late).encode()))), JOE),
+                    (lambda: rewrite(assign, newu.cdb(newu.records(host.fill(KEPT).encode()))), NO_ALIAS))
+            changes(b'new@example.org', NO_ALIAS,
+                    (lambda: host.etc('passwd', PASSWD + NEW), b'\x90new'), (lambda: host.etc('passwd', PASSWD), NO_ALIAS))
+            changes(vp(b'bob'), b'\xc1vp.example',
+                    (lambda: replace(homes / 'vp/vpasswd.cdb', database(user, ('bob', user[1]))), b'\xc0vp.example'),
+                    (lambda: rewrite(homes / 'vp/vpasswd.cdb', database(user)), b'\xc1vp.example'))
+            changes(b'b@ff.example', b'\xc1ff',
+                    (lambda: replace(homes / 'ff/x.cdb', database((':@ff.example', '&b@example.net\0'))), b'\xc0ff'),
+                    (lambda: rewrite(homes / 'ff/x.cdb', database((':a@ff.example', '&b@example.net\0'))), b'\xc1ff'))
+        assert 'worker' not in host.text()
+
+
 # ---- locals and virtualdomains: as qmail-send
 
 OLD_LISTS = {'locals': 'example.org\nback.example\nother.example\n',

@@ -124,7 +124,7 @@ TEST(LogWrite, AFullPipeDropsAndTells) {
     write_line(std::string(1000, 'x'), p.fd[1], &state);
     ASSERT_LT(++written, 100000u);
   }
-  for (int i = 0; i < 9; ++i) write_line("lost", p.fd[1], &state);
+  for (int i = 0; i < 9; ++i) write_line(std::string(1000, 'y'), p.fd[1], &state);  // a short one may still fit
   EXPECT_EQ(state.dropped, 10u);
   p.read_all();
   write_line("there again", p.fd[1], &state);
