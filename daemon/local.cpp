@@ -28,6 +28,7 @@ namespace {
 
 constexpr unsigned PLACE_BITS = 10;
 static_assert(LOCAL_MAX == 1u << PLACE_BITS);
+static_assert(POLLIN == EPOLLIN && POLLHUP == EPOLLHUP && POLLERR == EPOLLERR);
 constexpr uint64_t LISTENER = 1ull << 63;  // in epoll: a listening socket, by its place
 
 // In one call of serve.
@@ -84,8 +85,8 @@ struct local_connections::state {
   bool watch(int fd, uint64_t name, uint32_t events, int how);
   void short_of(int error);
   void pause(listener &l, bool paused);
-  void accept_some(listener &l);
-  void take(unique_fd fd);
+  void accept_some(listener &l, const question &ask);
+  uint64_t take(unique_fd fd);
   bool has_room(uid_t uid);
   void hear(uint64_t name, uint32_t events, const question &ask);
   bool hear_one(uint64_t name, const question &ask);
@@ -132,11 +133,14 @@ void local_connections::state::short_of(int error) {
                                strerror(error));
 }
 
-void local_connections::state::accept_some(listener &l) {
+void local_connections::state::accept_some(listener &l, const question &ask) {
   for (int n = 0; n < ACCEPTS; ++n) {
     unique_fd fd(accept4(l.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd) {
-      take(std::move(fd));
+      // whoever connects has a question, and nearly always has sent it by now, or is gone
+      pollfd p{fd.get(), POLLIN, 0};
+      const uint64_t born = take(std::move(fd));
+      if (born && poll(&p, 1, 0) == 1) hear(born, static_cast<uint32_t>(p.revents), ask);
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -163,15 +167,17 @@ bool local_connections::state::has_room(uid_t uid) {
   return false;
 }
 
-void local_connections::state::take(unique_fd fd) {
+// Its name, or 0 where it was not taken.
+uint64_t local_connections::state::take(unique_fd fd) {
   ucred peer;
   socklen_t size = sizeof peer;
-  if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == -1 || !has_room(peer.uid)) return;
+  if (getsockopt(fd.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == -1 || !has_room(peer.uid)) return 0;
   connection *c = &*std::find_if(connections.begin(), connections.end(), [](const connection &free) { return !free.fd; });
   const uint64_t born = next++ << PLACE_BITS | static_cast<uint64_t>(c - connections.data());
-  if (!watch(fd.get(), born, EPOLLIN | EPOLLRDHUP, EPOLL_CTL_ADD)) return short_of(errno);
+  if (!watch(fd.get(), born, EPOLLIN | EPOLLRDHUP, EPOLL_CTL_ADD)) return short_of(errno), 0;
   *c = connection{std::move(fd), born, peer.uid, now_ms};
   ++count;
+  return born;
 }
 
 // ---- questions, and the end
@@ -245,7 +251,7 @@ void local_connections::serve(long long now_ms, const question &ask) {
   for (int i = 0; i < n; ++i) {
     const uint64_t name = events[i].data.u64;
     if (name & LISTENER)
-      state_->accept_some(state_->listeners[name & ~LISTENER]);
+      state_->accept_some(state_->listeners[name & ~LISTENER], ask);
     else
       state_->hear(name, events[i].events, ask);
   }
