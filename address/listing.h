@@ -39,7 +39,7 @@
 //   by the whole): the flag is asked for, and an entry looked at with its case swapped;
 // - on ZFS beside a name that is not ASCII, which it may take for another one that is.
 //
-// Reading costs more than a few looks, so it is done at the third question that finds
+// Reading costs more than a few looks, so it is done at the second question that finds
 // the home unchanged. All reading together takes at most a fifth of the time, one large
 // home's a twentieth; and a reading is given up at 1,000,000 entries or 200 ms.
 //
@@ -98,7 +98,7 @@ class listing_machine {
 
 // Bounds, all of them. Others than these are for tests.
 struct listing_limits {
-  unsigned looks = 3;                  // read at this question that finds the home unchanged (at most 255)
+  unsigned looks = 2;                  // read at this question that finds the home unchanged (at most 255)
   size_t homes_slots = 1 << 18;        // places of the table, a power of two from 64 on; five eighths are used
   size_t names_bytes = 4 << 20;        // names of all homes with more than two
   size_t entries = 1'000'000;          // of one home, .qmail or not

@@ -141,8 +141,8 @@ class Listing : public testing::Test {
 
 // ---- what is proved
 
-TEST_F(Listing, IsReadAtTheThirdQuestionAndOnce) {
-  EXPECT_FALSE(proves(2));
+TEST_F(Listing, IsReadAtTheSecondQuestionAndOnce) {
+  EXPECT_FALSE(proves(1));
   EXPECT_EQ(home.opened, 0);
   EXPECT_TRUE(proves(1));
   EXPECT_TRUE(proves(100));
