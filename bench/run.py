@@ -116,7 +116,7 @@ class Bench:
             with rig.daemon(self.build, site, self.on) as ours:
                 rows = self.class_rows(echo, ours, site)
                 memory = ours.memory()
-            others = self.variants(echo, site) if name == 'small' else []
+            others = [] if name == 'large' else self.variants(echo, site)
             result = {'sizes': site.sizes, 'classes': rows, 'memory': memory, 'variants': others}
         self.out.json.setdefault('sites', {})[name] = result
         self.print_site(name, result)
