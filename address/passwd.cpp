@@ -37,16 +37,6 @@ int64_t clock_ns(clockid_t clock) {
 
 int64_t ns(const timespec &ts) { return ts.tv_sec * SECOND + ts.tv_nsec; }
 
-site_stamp stamp_of(const struct stat &st) {
-  site_stamp stamp;
-  stamp.dev = st.st_dev;
-  stamp.ino = st.st_ino;
-  stamp.size = st.st_size;
-  stamp.mtime = st.st_mtim;
-  stamp.ctime = st.st_ctim;
-  return stamp;
-}
-
 // Reads size bytes, and nothing less or more may be there.
 bool read_whole(int fd, char *to, size_t size) {
   size_t got = 0;
@@ -318,7 +308,7 @@ void passwd_index::look() {
     failed(errno);
     return;
   }
-  if (current(stamp_of(st))) {
+  if (current(site_stamp_of(st))) {
     proven_ = now;
     usable_ = follow_;
   } else if (now >= next_read_) {
@@ -360,8 +350,8 @@ Look passwd_index::read_once() {
   passwd_memory text(std::max<size_t>(size, 1));
   if (!text.get()) return Look::failed;
   if (!read_whole(fd.get(), text.get(), size)) return Look::absent;
-  if (fstat(fd.get(), &after) == -1 || !(stamp_of(before) == stamp_of(after))) return Look::absent;
-  stamp_ = stamp_of(before);
+  if (fstat(fd.get(), &after) == -1 || !(site_stamp_of(before) == site_stamp_of(after))) return Look::absent;
+  stamp_ = site_stamp_of(before);
   settled_ = passwd_settled(stamp_, now) && !filesystem_remote(fd.get());
   follow_ = table_.build(std::move(text), size);
   fd_ = std::move(fd);

@@ -7,6 +7,7 @@
 #ifndef ADDRESS_SITE_H
 #define ADDRESS_SITE_H
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <ctime>
@@ -40,6 +41,10 @@ struct site_stamp {
            mtime.tv_nsec == o.mtime.tv_nsec && ctime.tv_sec == o.ctime.tv_sec && ctime.tv_nsec == o.ctime.tv_nsec;
   }
 };
+
+inline site_stamp site_stamp_of(const struct stat &st) {
+  return {0, st.st_dev, st.st_ino, st.st_size, st.st_mtim, st.st_ctim};
+}
 
 // An open dot-qmail file.
 struct site_dotqmail {

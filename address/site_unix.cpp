@@ -62,16 +62,9 @@ control_text site_unix::control(const char *name) { return control_slurp((std::s
 
 site_stamp site_unix::control_stamp(const char *name) {
   struct stat st;
+  if (stat((std::string("control/") + name).c_str(), &st) == 0) return site_stamp_of(st);
   site_stamp stamp;
-  if (stat((std::string("control/") + name).c_str(), &st) == -1) {
-    stamp.error = errno;
-    return stamp;
-  }
-  stamp.dev = st.st_dev;
-  stamp.ino = st.st_ino;
-  stamp.size = st.st_size;
-  stamp.mtime = st.st_mtim;
-  stamp.ctime = st.st_ctim;
+  stamp.error = errno;
   return stamp;
 }
 

@@ -10,7 +10,6 @@ beside ours; it reads its own control files, and RELAYCLIENT lets mail in there.
 
 run(out) takes at most a minute, run(out, quick=True) a few seconds.
 """
-import glob
 import os
 import pathlib
 import shutil
@@ -22,6 +21,9 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / 'tests/e2e'))
+from smtpsource import smtp_source  # noqa: E402
+
 MUCH = 100_000_000  # bytes
 LINE = b'x' * 70 + b'\r\n'
 BEFORE = b'MAIL FROM:<a@sender.example>\r\nRCPT TO:<joe@example.org>\r\nDATA\r\nSubject: test\r\n\r\n'
@@ -200,19 +202,8 @@ def large_table(place, rounds, much):
 
 # ---- messages a second
 
-def smtp_source():
-    """Postfix's smtp-source and the environment to run it in; None: not here."""
-    debs = ROOT / 'build/debs'
-    if (debs / 'complete').exists():
-        libraries = [str(debs / 'usr/lib/postfix'), *glob.glob(f'{debs}/usr/lib/*-linux-gnu')]
-        return str(debs / 'usr/sbin/smtp-source'), {**os.environ, 'LD_LIBRARY_PATH': ':'.join(libraries)}
-    found = shutil.which('smtp-source', path=f'{os.environ.get("PATH", "")}:/usr/sbin')
-    return (found, dict(os.environ)) if found else None
-
-
 def host_of(place):
     """The daemon of this build on a qmail directory where every recipient is looked up in a home."""
-    sys.path.insert(0, str(ROOT / 'tests/e2e'))
     os.environ['BUILD'] = str(place.build)
     import qmailhost
     qmailhost.BUILD = place.build

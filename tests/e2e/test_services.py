@@ -1,16 +1,14 @@
 """qmail-verify and qmail-smtpd under supervise, tcpserver, multilog, tcprules."""
-import glob
-import os
 import pathlib
 import re
-import shutil
 import socket
 import subprocess
 import threading
 
 import pytest
 from mailhost import FILES, Mailhost
-from qmailhost import ROOT, until
+from qmailhost import until
+from smtpsource import smtp_source
 
 pytestmark = pytest.mark.usefixtures('build')
 
@@ -184,16 +182,6 @@ def test_a_log_that_nobody_reads_holds_up_no_session(host):
 
 
 # ---- many messages
-
-def smtp_source():
-    """Postfix's smtp-source and the environment to run it in; None: not here."""
-    debs = ROOT / 'build/debs'
-    if (debs / 'complete').exists():
-        libraries = [str(debs / 'usr/lib/postfix'), *glob.glob(f'{debs}/usr/lib/*-linux-gnu')]
-        return str(debs / 'usr/sbin/smtp-source'), {**os.environ, 'LD_LIBRARY_PATH': ':'.join(libraries)}
-    found = shutil.which('smtp-source', path=f'{os.environ.get("PATH", "")}:/usr/sbin')
-    return (found, dict(os.environ)) if found else None
-
 
 @pytest.mark.skipif(smtp_source() is None, reason='needs smtp-source of Postfix below build/debs')
 def test_two_hundred_messages_from_smtp_source():
