@@ -6,8 +6,9 @@
 
      open     open, stat, chdir and their like fail
      read     the Nth read since the file was opened fails, and all after it
-     send     send, sendto, sendmsg fail
-     recv     recv, recvfrom, recvmsg fail
+     map      files are not mapped
+     send     send, sendto, sendmsg, sendmmsg fail
+     recv     recv, recvfrom, recvmsg, recvmmsg fail
      socket   socket, socketpair, pipe2, accept4, eventfd, epoll_create1 fail
      fork     fork fails
      memory   malloc, its like and mmap find none
@@ -259,6 +260,12 @@ ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *from
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags) {
   return fails("recv") || interrupted() ? -1 : NEXT(recvmsg)(fd, msg, flags);
 }
+int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags) {
+  return fails("send") || interrupted() ? -1 : NEXT(sendmmsg)(fd, msgs, n, flags);
+}
+int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n, int flags, struct timespec *timeout) {
+  return fails("recv") || interrupted() ? -1 : NEXT(recvmmsg)(fd, msgs, n, flags, timeout);
+}
 int accept4(int fd, struct sockaddr *from, socklen_t *len, int flags) {
   return fails("socket") || interrupted() ? -1 : NEXT(accept4)(fd, from, len, flags);
 }
@@ -341,7 +348,7 @@ void *calloc(size_t n, size_t size) { return no_memory() ? NULL : __libc_calloc(
 void *realloc(void *old, size_t size) { return no_memory() ? NULL : __libc_realloc(old, size); }
 
 void *mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset) {
-  return no_memory() ? MAP_FAILED : NEXT(mmap)(at, len, protection, flags, fd, offset);
+  return no_memory() || (fd != -1 && fails("map")) ? MAP_FAILED : NEXT(mmap)(at, len, protection, flags, fd, offset);
 }
 
 /* ---- the wall clock */

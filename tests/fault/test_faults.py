@@ -305,7 +305,8 @@ def test_disk_full_log(tools, seen):
 
 def test_cdb_third_read_fails(tools, seen):
     with FaultHost(tools, shim=True) as host:
-        with host.fault('read', f'{errno.EIO} users/cdb 3'):
+        with host.fault('map', str(errno.ENODEV)), host.fault('read', f'{errno.EIO} users/cdb 3'):
+            os.utime(host.dir / 'users/cdb')  # what is mapped already needs no reads
             for address in (JOE, NOBODY, 'joe-list-a@example.org'):
                 assert seen.ask(host, address)[address] == '451'
         eventually(seen, host)
@@ -444,6 +445,9 @@ def test_passwd_errors(tools, seen, nss_module):
     host.write('how', 'NOTFOUND 0\n')
     with host:
         usual(seen, host)
+        host.write('how', f'UNAVAIL {errno.EIO}\n')
+        # what the source said is good for a second
+        until('the failure shows', lambda: seen.ask(host, NOBODY)[NOBODY] == '451')
         for status in ('UNAVAIL', 'TRYAGAIN'):
             for error in ('EIO', 'ECONNREFUSED', 'ENOENT', 'ESRCH', 'EMFILE', 'EAGAIN', 'ENOMEM', 'ETIMEDOUT'):
                 host.write('how', f'{status} {getattr(errno, error)}\n')

@@ -197,6 +197,7 @@ TEST(Mapped, EachThreadHasItsOwn) {
 
 TEST_F(MappedSignalDeathTest, WithoutAHandlerItIsTheEnd) {
   auto run = [] {
+    set_handler(SIG_DFL);  // a sanitizer has one
     const mapped_file file = mapped(fake_fd(pages(1)).get());
     file.guarded([](const char *, size_t) { (void)*no_page(); });
     _exit(0);
@@ -206,6 +207,7 @@ TEST_F(MappedSignalDeathTest, WithoutAHandlerItIsTheEnd) {
 
 TEST_F(MappedSignalDeathTest, OneThatIsSentIsTheEndToo) {
   auto run = [] {
+    set_handler(SIG_DFL);
     const mapped_file file = mapped(fake_fd(pages(1)).get());
     raise(SIGBUS);
     _exit(0);
