@@ -349,10 +349,17 @@ def state(pid):
     return stat(pid)[0]
 
 
+def own_ids(pid):
+    """(uid, gid), while the effective ones are the same: a worker has those of the user it looked for last, for a
+    moment."""
+    status = pathlib.Path(f'/proc/{pid}/status').read_text()
+    ids = [set(re.search(rf'^{kind}:\s+(.*)', status, re.M)[1].split()) for kind in ('Uid', 'Gid')]
+    return tuple(int(one.pop()) for one in ids) if all(len(one) == 1 for one in ids) else None
+
+
 def limit(pid, what, number):
     """Sets a limit (NOFILE, NPROC) of a process that runs, as its user; the limit it had."""
-    uid = os.stat(f'/proc/{pid}').st_uid
-    gid = os.stat(f'/proc/{pid}').st_gid
+    uid, gid = until(f'{pid} has its own ids', lambda: own_ids(pid))
     who = ['setpriv', f'--reuid={uid}', f'--regid={gid}', '--clear-groups'] if ROOT_RUN and uid else []
     prlimit = [*who, 'prlimit', '--pid', str(pid)]
     before = subprocess.run([*prlimit, f'--{what}', '--raw', '--noheadings', '-o', 'SOFT'], check=True,

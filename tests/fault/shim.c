@@ -209,6 +209,9 @@ int lstat(const char *path, struct stat *st) { return barred(AT_FDCWD, path) ? -
 int fstatat(int fd, const char *path, struct stat *st, int flags) {
   return barred(fd, path) ? -1 : NEXT(fstatat)(fd, path, st, flags);
 }
+int statx(int fd, const char *path, int flags, unsigned mask, struct statx *st) {
+  return barred(fd, path) ? -1 : NEXT(statx)(fd, path, flags, mask, st);
+}
 int faccessat(int fd, const char *path, int mode, int flags) {
   return barred(fd, path) ? -1 : NEXT(faccessat)(fd, path, mode, flags);
 }
