@@ -97,6 +97,7 @@ LIBQMAIL = $(call objects,qmail)
 LIBADDRESS = $(call objects,address)
 LIBDAEMON = $(call objects,daemon)
 LIBSMTP = $(call objects,smtp)
+LIBVRFY = $(call objects,vrfy)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
@@ -119,6 +120,7 @@ $(B)/libqmail.a: $(LIBQMAIL)
 $(B)/libaddress.a: $(LIBADDRESS)
 $(B)/libdaemon.a: $(LIBDAEMON)
 $(B)/libsmtp.a: $(LIBSMTP)
+$(B)/libvrfy.a: $(LIBVRFY)
 $(B)/libclient.a: $(CLIENT)
 $(B)/lib%.a:
 	rm -f $@ && $(AR) rcs $@ $^
@@ -161,7 +163,7 @@ $(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
 
 # ---- tests
 unit: $(B)/unit-tests
-$(B)/unit-tests: $(UNIT) $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/unit-tests: $(UNIT) $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 fuzz-targets: $(FUZZ)

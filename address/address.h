@@ -73,6 +73,24 @@ struct address_question {
 /* Judges the address. Never fails: what goes wrong is a verdict of QV_TEMPORARY. */
 void address_judge(struct address *a, const struct address_question *question, struct address_answer *answer);
 
+/* One step of a judgement. Strings live during the call and are never NULL. */
+struct address_step {
+  const char *step;  /* what was looked at: a word of the table in qmail-vrfy(1), STEPS */
+  const char *found; /* what came of it: likewise */
+  const char *file;  /* the file or directory; may be empty */
+  unsigned line;     /* in that file, from 1; 0: none */
+  const char *name;  /* what was looked for: a key, a user, a file's name, or the line itself; name_len bytes of any kind */
+  size_t name_len;
+  int error;         /* errno of a look that failed, else 0 */
+  const char *text;  /* the step as a sentence for an administrator, printable ASCII */
+};
+typedef void address_told(void *ctx, const struct address_step *step);
+
+/* Judges like address_judge, and tells each step when it is made, in the order in
+   which qmail decides. */
+void address_explain(struct address *a, const struct address_question *question, struct address_answer *answer,
+                     address_told *told, void *ctx);
+
 /* So many questions at most are judged together. */
 #define ADDRESS_TOGETHER_MAX 32
 

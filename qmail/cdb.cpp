@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "filesystem.h"
 
 namespace {
@@ -22,6 +24,9 @@ constexpr uint32_t DATA_MAX = uint32_t{1} << 20;
 
 // Most records are whole in the one, most searches of a table in the other.
 constexpr size_t AHEAD = 512, SLOTS_AHEAD = 128;
+
+// each() reads so much at once, and takes no record for one that has more.
+constexpr uint64_t EACH_PIECE = 65536, EACH_MAX = uint64_t{1} << 26;
 
 // A key is compared in pieces of this size, as in qmail.
 constexpr size_t PIECE = 32;
@@ -306,4 +311,43 @@ bool cdb::sound(std::string_view key, int &error) const {
   struct stat st;
   if (end > 0) return table_written(key, error);
   return fstat(fd_.get(), &st) == 0 && st.st_size == HEADER;
+}
+
+// Records end where the first table begins; without tables there are none.
+bool cdb::end_of_records(uint64_t &end, int &error) const {
+  char header[HEADER];
+  if (kept_) header_.have = 0;
+  if (!read_header(header, sizeof header, 0, error)) return false;
+  end = UINT64_MAX;
+  for (const char *pair = header; pair < header + HEADER; pair += 8)
+    if (unpack(pair + 4) > 0) end = std::min<uint64_t>(end, unpack(pair));
+  if (end == UINT64_MAX) end = HEADER;
+  error = CDB_DAMAGED;
+  return end >= HEADER;
+}
+
+Look cdb::each(const std::function<bool(std::string_view key, std::string_view data)> &visit, int &error) const {
+  uint64_t end = 0;
+  if (!end_of_records(end, error)) return Look::failed;
+  std::string piece;  // the file from pos on; up to pos + at it has been visited
+  uint64_t pos = HEADER, at = 0;
+  const auto have = [&](uint64_t len) {
+    if (piece.size() - at >= len) return true;
+    piece.erase(0, static_cast<size_t>(at));
+    pos += std::exchange(at, 0);
+    const size_t had = piece.size();
+    error = CDB_DAMAGED;
+    if (end - pos < len || len > EACH_MAX) return false;
+    piece.resize(static_cast<size_t>(std::min(std::max(len, EACH_PIECE), end - pos)));
+    return read(piece.data() + had, piece.size() - had, pos + had, error);
+  };
+  while (pos + at < end) {
+    if (!have(8)) return Look::failed;
+    const uint64_t key = unpack(piece.data() + at), data = unpack(piece.data() + at + 4);
+    if (!have(8 + key + data)) return Look::failed;
+    const std::string_view record = std::string_view(piece).substr(static_cast<size_t>(at) + 8, static_cast<size_t>(key + data));
+    at += 8 + key + data;
+    if (!visit(record.substr(0, static_cast<size_t>(key)), record.substr(static_cast<size_t>(key)))) return Look::found;
+  }
+  return Look::found;
 }

@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -77,6 +78,12 @@ class cdb {
     return look_up(key, hash.value(), &data, error);
   }
 
+  // Calls visit with each record, in the order of the file, until it returns false. The
+  // views live during the call. found: to the end, or until visit had enough; failed: as
+  // find has it, and CDB_DAMAGED where the records do not fill the file from its header
+  // to its first table. Its reads count for bound, too.
+  Look each(const std::function<bool(std::string_view key, std::string_view data)> &visit, int &error) const;
+
   // May a key that is absent be believed to be? Is the header whole (it is what a
   // writer writes last: the tables that it names lie one behind the other, and where
   // it names none there is nothing behind it), and is there anything in the table
@@ -104,6 +111,7 @@ class cdb {
   bool read_header(char *buf, size_t len, unsigned long long pos, int &error) const;
   Look match(std::string_view key, unsigned long long pos, const window &ahead, int &error) const;
   Look seek(std::string_view key, uint32_t hash, place &at, int &error) const;
+  bool end_of_records(uint64_t &end, int &error) const;
   bool look_up_mapped(std::string_view key, uint32_t hash, std::string *data, Look &look, int &error) const;
   Look look_up(std::string_view key, uint32_t hash, std::string *data, int &error) const;
   bool table_written(std::string_view key, int &error) const;

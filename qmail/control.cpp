@@ -38,6 +38,15 @@ control_text read_file(const char *path, bool one_line) {
   return out;
 }
 
+// control_readfile's lines: those that are neither empty nor comments.
+template <class Take>
+void each_line(std::string_view file, Take take) {
+  for (unsigned number = 1; !file.empty(); ++number) {
+    const std::string_view line = text_line(file);
+    if (!line.empty() && line.front() != '\0' && line.front() != '#') take(line, number);
+  }
+}
+
 }  // namespace
 
 std::string control_parseline(std::string_view file) {
@@ -46,13 +55,17 @@ std::string control_parseline(std::string_view file) {
 
 std::string control_parsefile(std::string_view file) {
   std::string entries;
-  while (!file.empty()) {
-    const std::string_view line = text_line(file);
-    if (line.empty() || line.front() == '\0' || line.front() == '#') continue;
+  each_line(file, [&](std::string_view line, unsigned) {
     entries.append(line);
     entries.push_back('\0');
-  }
+  });
   return entries;
+}
+
+std::vector<control_line> control_lines(std::string_view file) {
+  std::vector<control_line> lines;
+  each_line(file, [&](std::string_view line, unsigned number) { lines.push_back({number, line}); });
+  return lines;
 }
 
 control_text control_slurp(const char *path) { return read_file(path, false); }

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "look.h"
 
@@ -38,6 +39,14 @@ control_text control_slurp(const char *path);
 // The two readings above, of a text that was read before.
 std::string control_parseline(std::string_view file);
 std::string control_parsefile(std::string_view file);
+
+// The lines that control_parsefile keeps, and where each stands in the file (the first
+// one is 1).
+struct control_line {
+  unsigned number = 0;
+  std::string_view text;  // as long as the file's text lives
+};
+std::vector<control_line> control_lines(std::string_view file);
 
 // control_readint: the number that begins the first line. absent also where
 // the first line does not begin with a digit. Numbers wrap as scan_ulong does.

@@ -103,6 +103,49 @@ TEST_P(Cdb, ThousandsOfKeys) {
   }
 }
 
+namespace {
+
+// What each() visits; error: 0 where it came to the end.
+records visited(const cdb &db, int &error) {
+  records all;
+  error = 0;
+  int why = 0;
+  const Look look = db.each([&](auto key, auto data) { return all.emplace_back(key, data), true; }, why);
+  if (look != Look::found) error = why;
+  return all;
+}
+
+}  // namespace
+
+TEST_P(Cdb, EachRecordIsVisitedInOrder) {
+  records all = some_pages();
+  all.emplace_back("", std::string(200000, 'x'));
+  all.emplace_back("key1", "");
+  for (int i = 0; i < 5000; ++i) all.emplace_back("more" + std::to_string(i), std::string(static_cast<size_t>(i) % 70, 'y'));
+  int error = 0;
+  EXPECT_EQ(visited(opened(fake_cdb(all)), error), all);
+  EXPECT_EQ(error, 0);
+  EXPECT_EQ(visited(opened(fake_cdb({})), error), records());
+  EXPECT_EQ(error, 0);
+}
+
+TEST_P(Cdb, VisitsEndWhenTheVisitorHasEnough) {
+  int seen = 0, error = 0;
+  EXPECT_EQ(opened(fake_cdb(some_pages())).each([&](auto, auto) { return ++seen < 3; }, error), Look::found);
+  EXPECT_EQ(seen, 3);
+}
+
+TEST_P(Cdb, VisitsOfAFileThatIsCutEndInAFailure) {
+  const std::string whole = fake_cdb({{"key", "value"}, {"other", "data"}});
+  const records all = {{"key", "value"}, {"other", "data"}};
+  for (size_t len = 0; len < 2048 + 8 + 8 + 8 + 9; ++len) {
+    int error = 0;
+    const records some = visited(opened(whole.substr(0, len)), error);
+    EXPECT_EQ(error, CDB_DAMAGED) << len;
+    EXPECT_LT(some.size(), all.size()) << len;
+  }
+}
+
 TEST_P(Cdb, EveryTruncationFailsOrAnswersAsBefore) {
   const std::string whole = fake_cdb({{"key", "value"}, {"other", "data"}});
   for (size_t len = 0; len < whole.size(); ++len) {

@@ -1,0 +1,41 @@
+// asker.h - who answers the questions of qmail-vrfy: the running daemon, or this
+// process by itself.
+
+#ifndef VRFY_ASKER_H
+#define VRFY_ASKER_H
+
+#include <functional>
+#include <string>
+
+#include "qmail-verify.h"
+
+struct vrfy_answer {
+  qv_verdict verdict = QV_TEMPORARY;
+  // enum qv_reason, or a number that a newer daemon knows; 0: none was given (a plain
+  // answer, or none at all)
+  unsigned reason = QV_REASON_NONE;
+  unsigned position = 0;  // of a plain answer, 1 to 15; 0: none
+  std::string user;       // the controlling user, bytes of any kind; may be empty
+  std::string about;      // the file, directory or name that decided; a daemon does not tell
+  int error = 0;          // errno of a look that failed; a daemon does not tell
+  std::string why;        // no answer came: each server and its trouble; else empty
+};
+
+class vrfy_asker {
+ public:
+  virtual ~vrfy_asker() = default;
+
+  // False: there are no more addresses. An address may have any bytes but NUL.
+  using source = std::function<bool(std::string &address)>;
+  // Gets each address with its answer, in the order in which they came from the source.
+  using sink = std::function<void(const std::string &address, const vrfy_answer &answer)>;
+
+  // Asks about every address of next, many at a time. Never fails: what cannot be
+  // answered is QV_TEMPORARY.
+  virtual void ask(const source &next, const sink &answered) = 0;
+
+  // The same for one.
+  vrfy_answer ask(const std::string &address);
+};
+
+#endif

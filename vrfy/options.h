@@ -1,0 +1,40 @@
+// options.h - what the command line of qmail-vrfy asks for. See qmail-vrfy(1).
+
+#ifndef VRFY_OPTIONS_H
+#define VRFY_OPTIONS_H
+
+#include <optional>
+#include <string>
+#include <vector>
+
+struct vrfy_options {
+  enum class Mode { check, selftest, lint, list, help, version };
+  Mode mode = Mode::check;
+
+  bool here = false;     // -n: judged by this process, the daemon is not asked
+  bool explain = false;  // -v
+  bool json = false;     // -j: one JSON object a line (check, selftest, lint)
+  std::vector<std::string> addresses;
+  std::string file;      // -f: a file of addresses, "-": standard input; empty: none
+  std::string servers;   // -s, as in VERIFY; empty: VERIFY, or where the daemon is by default
+  std::string qmail;     // the qmail directory: QMAILDIR, or that of the build
+  std::optional<std::string> sender;  // --sender: the envelope sender, empty: the null sender
+
+  // --list
+  std::string list_cdb;     // --list=cdb FILE; empty: text on standard output
+  unsigned shrink = 10;     // --shrink=N%: by how much the list may have become shorter
+  bool partial = false;     // --partial: write it though something could not be listed
+};
+
+// Reads the arguments and the variables QMAILDIR and VERIFY. Returns 0, or the exit code after a message on
+// standard error (100: misuse).
+int vrfy_options_read(int argc, char **argv, vrfy_options &options);
+
+// ---- the modes: each does its work, writes to standard output and error, and returns
+// the exit code.
+int vrfy_check(const vrfy_options &options);
+int vrfy_selftest(const vrfy_options &options);
+int vrfy_lint(const vrfy_options &options);
+int vrfy_list(const vrfy_options &options);
+
+#endif
