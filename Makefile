@@ -1,6 +1,6 @@
 # qmail-verify: make, make demo, make check
 #
-#   make                          build qmail-verify and qmail-smtpd
+#   make                          build qmail-verify, qmail-smtpd and qmail-vrfy
 #   make QMAIL=/var/qmail BREAK=- PATRN=002 USERS='...' GROUPS='...'
 #                                 with netqmail's build settings (these are its
 #                                 defaults); qmail-verify -V shows them
@@ -104,10 +104,10 @@ FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz
 .PHONY: all programs clean check soak demo unit fuzz-targets fuzz FORCE
 all: programs
 
-programs: $(B)/qmail-verify $(B)/qmail-smtpd
+programs: $(B)/qmail-verify $(B)/qmail-smtpd $(B)/qmail-vrfy
 ifeq ($(B),build/plain)
-programs: qmail-verify qmail-smtpd
-qmail-verify qmail-smtpd: %: $(B)/%
+programs: qmail-verify qmail-smtpd qmail-vrfy
+qmail-verify qmail-smtpd qmail-vrfy: %: $(B)/%
 	ln -f $< $@
 endif
 
@@ -115,6 +115,8 @@ $(B)/qmail-verify: $(B)/qmail-verify.o $(B)/libdaemon.a $(B)/libaddress.a $(B)/l
 	$(CXX) $(LINK_DAEMON) -o $@ $^
 $(B)/qmail-smtpd: $(B)/qmail-smtpd.o $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_STATIC) -o $@ $^
+$(B)/qmail-vrfy: $(B)/qmail-vrfy.o $(B)/libvrfy.a $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(LINK_DAEMON) -o $@ $^
 
 $(B)/libqmail.a: $(LIBQMAIL)
 $(B)/libaddress.a: $(LIBADDRESS)
@@ -215,6 +217,6 @@ bench:
 	/usr/bin/python3 bench/run.py --build $(B) --out '$(BENCH_OUT)' --seconds $(BENCH_SECONDS) $(if $(PEER),--peer '$(PEER)' --peer-name '$(PEER_NAME)') $(BENCH)
 
 clean:
-	rm -rf build qmail-verify qmail-smtpd
+	rm -rf build qmail-verify qmail-smtpd qmail-vrfy
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -23,6 +23,7 @@
 #include "daemon/say.h"
 #include "packet.h"
 #include "qmail-verify.h"
+#include "settings.h"
 #include "sockbits.h"
 #include "udpbits.h"
 
@@ -224,11 +225,6 @@ static void again(struct address *host, const char *datagram, size_t len) {
 
 /* ---- start */
 
-static void print_settings(void) {
-  printf("qmail-verify %s\nqmail directory: %s\nbreak character: %s\nforbidden mode bits: %03o\nusers: %s\ngroups: %s\n",
-         QV_VERSION, CONF_QMAIL, CONF_BREAK, CONF_PATRN, CONF_USERS, CONF_GROUPS);
-}
-
 static int usage(void) {
   fputs("qmail-verify: usage: qmail-verify [-V]\n"
         "qmail-verify: it is run by root under supervise and set up by the variables LISTEN, QMAILDIR and "
@@ -351,7 +347,7 @@ int main(int argc, char **argv) {
   mode_t mode = 0;
   int code;
 
-  if (argc == 2 && strcmp(argv[1], "-V") == 0) return print_settings(), 0;
+  if (argc == 2 && strcmp(argv[1], "-V") == 0) return settings_print("qmail-verify", stdout), 0;
   if (argc != 1) return usage();
   if (!(start.dir = qmail_directory()) || !(workers = workers_wanted())) return EXIT_USAGE;
   if (chdir(start.dir) == -1) return say_errno("cannot enter the qmail directory ", start.dir), EXIT_TROUBLE;

@@ -45,7 +45,7 @@ def test_a_variable_of_the_environment_sets_nothing(tmp_path):
 
 # ---- hardening, in the binaries that are installed
 
-PROGRAMS = ('qmail-verify', 'qmail-smtpd')
+PROGRAMS = ('qmail-verify', 'qmail-smtpd', 'qmail-vrfy')
 
 
 def binutils(program, *arguments):

@@ -1,0 +1,206 @@
+// options.cpp - see options.h.
+//
+// A new option is a row of OPTIONS and a line of USAGE; a new mode is an option that
+// sets it.
+
+#include "options.h"
+
+#include <getopt.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <string_view>
+
+#include "conf.h"
+#include "say.h"
+#include "settings.h"
+#include "verifyrcpt.h"
+
+namespace {
+
+constexpr char USAGE[] =
+    "usage: qmail-vrfy [-jn] [-s SERVERS] [--sender=ADDRESS] [--] ADDRESS ...\n"
+    "       qmail-vrfy [-jn] [-s SERVERS] [--sender=ADDRESS] -f FILE\n"
+    "       qmail-vrfy -V | --help\n"
+    "\n"
+    "  -f FILE           one address a line; -: standard input\n"
+    "  -j                one JSON object a line\n"
+    "  -n                judge here: the daemon is not asked\n"
+    "  -s SERVERS        ask these, as VERIFY has them\n"
+    "  --sender=ADDRESS  the envelope sender; empty: the null sender\n"
+    "  -V                version and settings\n"
+    "\n"
+    "See qmail-vrfy(1).\n";
+
+int misuse(const std::string &what) {
+  vrfy_say(what);
+  vrfy_say("see qmail-vrfy --help");
+  return VRFY_MISUSE;
+}
+
+// ---- what each option does: takes its value, and returns what is wrong with it, or
+// an empty string.
+using taker = std::string (*)(vrfy_options &options, const char *value);
+
+template <bool vrfy_options::*flag>
+std::string set(vrfy_options &options, const char *) {
+  options.*flag = true;
+  return "";
+}
+
+template <vrfy_mode mode>
+std::string choose(vrfy_options &options, const char *) {
+  if (options.mode != vrfy_check && options.mode != mode) return "does not go with another mode: give one of them";
+  options.mode = mode;
+  return "";
+}
+
+std::string take_file(vrfy_options &options, const char *value) {
+  options.file = value;
+  return *value ? "" : "name a file, or - for standard input";
+}
+
+std::string take_sender(vrfy_options &options, const char *value) {
+  options.sender = value;
+  return options.sender->size() <= QV_ADDRESS_MAX ? "" : "is longer than an address may be";
+}
+
+// Whatever is remarkable in VERIFY is a mistake here.
+std::string take_servers(vrfy_options &options, const char *value) {
+  std::string wrong;
+  struct verifyrcpt v;
+  options.servers = value;
+  verifyrcpt_begin(
+      &v, value,
+      [](void *ctx, const char *text) {
+        const std::string_view remark = text;
+        *static_cast<std::string *>(ctx) = vrfy_safe_sentence(remark.substr(0, remark.rfind(": VERIFY=")));
+      },
+      &wrong);
+  verifyrcpt_end(&v);
+  return *value ? wrong : "name a server, 127.0.0.1 for instance";
+}
+
+struct row {
+  char letter;       // 0: none
+  const char *word;  // null: none
+  int argument;      // as getopt_long has it
+  taker take;
+};
+
+constexpr row OPTIONS[] = {
+    {'f', nullptr, required_argument, take_file},
+    {'j', nullptr, no_argument, set<&vrfy_options::json>},
+    {'n', nullptr, no_argument, set<&vrfy_options::here>},
+    {'s', nullptr, required_argument, take_servers},
+    {0, "sender", required_argument, take_sender},
+    {'V', nullptr, no_argument, choose<vrfy_version>},
+    {0, "help", no_argument, choose<vrfy_help>},
+};
+
+// ---- getopt_long
+
+constexpr int WORDS = 256;  // what it returns for a word: this and the row's number
+
+std::string letters() {
+  std::string out = ":";  // a missing argument is told from an unknown option
+  for (const row &r : OPTIONS)
+    if (r.letter) out.append(1, r.letter).append(r.argument == required_argument ? ":" : "");
+  return out;
+}
+
+std::vector<option> words() {
+  std::vector<option> out;
+  for (const row &r : OPTIONS)
+    if (r.word) out.push_back({r.word, r.argument, nullptr, WORDS + static_cast<int>(&r - OPTIONS)});
+  out.push_back({});
+  return out;
+}
+
+// The row of what getopt_long returned; null: it is no option of ours.
+const row *found(int code) {
+  if (code >= WORDS) return &OPTIONS[code - WORDS];
+  for (const row &r : OPTIONS)
+    if (r.letter && r.letter == code) return &r;
+  return nullptr;
+}
+
+std::string name(const row &r) { return r.letter ? std::string("-") + r.letter : std::string("--") + r.word; }
+
+// The option that getopt_long stopped at, as it was written.
+std::string as_written(char **argv) {
+  if (optopt && optopt < WORDS) return std::string("-") + vrfy_safe(std::string(1, static_cast<char>(optopt)));
+  return vrfy_safe(argv[optind - 1]);
+}
+
+int read_arguments(int argc, char **argv, vrfy_options &options) {
+  const std::string short_ones = letters();
+  const std::vector<option> long_ones = words();
+  int code;
+  optind = 0;  // from the beginning, whoever has used it before
+  opterr = 0;  // it would write what it was given to the terminal as it is
+  while ((code = getopt_long(argc, argv, short_ones.c_str(), long_ones.data(), nullptr)) != -1) {
+    const row *r = found(code);
+    if (code == ':') return misuse(as_written(argv) + " needs an argument");
+    if (!r) {
+      const row *known = found(optopt);
+      return misuse(known ? name(*known) + " takes no argument" : as_written(argv) + " is not an option");
+    }
+    const std::string wrong = r->take(options, optarg);
+    if (!wrong.empty()) return misuse(name(*r) + ": " + wrong);
+  }
+  options.addresses.assign(argv + optind, argv + argc);
+  return 0;
+}
+
+// ---- variables
+
+const char *variable(const char *text) { return text && *text ? text : nullptr; }
+
+// Where the daemon is, unless somebody says it.
+std::string default_servers(const std::string &qmail) {
+  const std::string path = qmail + "/verify/socket";
+  struct stat st;
+  return stat(path.c_str(), &st) == 0 && S_ISSOCK(st.st_mode) ? path : ":";
+}
+
+void read_variables(vrfy_options &options) {
+  const char *qmail = variable(getenv("QMAILDIR")), *verify = variable(getenv("VERIFY"));
+  options.qmail = qmail ? qmail : CONF_QMAIL;
+  if (options.servers.empty()) options.servers = verify ? verify : default_servers(options.qmail);
+}
+
+// ---- what goes together
+
+int refuse_nonsense(const vrfy_options &options, bool servers_given) {
+  const bool file = !options.file.empty(), addresses = !options.addresses.empty();
+  if (options.mode == vrfy_version || options.mode == vrfy_help) return 0;
+  if (options.here && servers_given) return misuse("-n and -s do not go together: with -n no server is asked");
+  if (options.mode != vrfy_check) {
+    return file || addresses ? misuse("this mode takes neither addresses nor -f") : 0;
+  }
+  if (file && addresses) return misuse("give addresses or -f FILE, not both");
+  return file || addresses ? 0 : misuse("no address: name one, or give -f FILE");
+}
+
+int print(const std::string &text) {
+  return fputs(text.c_str(), stdout) >= 0 && fflush(stdout) == 0 ? VRFY_OK : VRFY_TROUBLE;
+}
+
+}  // namespace
+
+int vrfy_options_read(int argc, char **argv, vrfy_options &options) {
+  if (const int code = read_arguments(argc, argv, options)) return code;
+  const bool servers_given = !options.servers.empty();
+  read_variables(options);
+  return refuse_nonsense(options, servers_given);
+}
+
+int vrfy_help(const vrfy_options &) { return print(USAGE); }
+
+int vrfy_version(const vrfy_options &) {
+  return settings_print("qmail-vrfy", stdout) == 0 ? VRFY_OK : VRFY_TROUBLE;
+}
