@@ -185,14 +185,23 @@ class visit final : public site_visit {
     return faccessat(directory(path), path.c_str(), W_OK, AT_EACCESS) == 0;
   }
 
-  bool bare(const std::string &dir) override {
-    if (look(dir) != 0) return false;
-    const std::unique_ptr<DIR, int (*)(DIR *)> entries(opendir(dir.c_str()), closedir);
-    if (!entries) return errno == ENOENT;
+  // "DIR/." rather than DIR: mounted where an automounter has to.
+  int names(const std::string &dir, const std::function<bool(const std::string &name)> &each) override {
+    if (const int refused = look(dir)) return refused;
+    const std::unique_ptr<DIR, int (*)(DIR *)> entries(opendir((dir + "/.").c_str()), closedir);
+    if (!entries) return errno;
     errno = 0;
-    while (const dirent *entry = readdir(entries.get()))
-      if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) return false;
-    return errno == 0;
+    while (const dirent *entry = readdir(entries.get())) {
+      if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 && !each(entry->d_name)) return 0;
+      errno = 0;
+    }
+    return errno;
+  }
+
+  bool bare(const std::string &dir) override {
+    bool none = true;
+    const int error = names(dir, [&](const std::string &) { return none = false; });
+    return error ? error == ENOENT : none;
   }
 
  private:

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include <ctime>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -87,6 +88,9 @@ class site_visit {
   virtual bool present(const std::string &path) = 0;
   // May the user write to what is at this path (as above)?
   virtual bool writable(const std::string &path) = 0;
+  // Calls each with every name in this directory (absolute), "." and ".." left out, in no
+  // order, until it returns false. 0, or errno.
+  virtual int names(const std::string &dir, const std::function<bool(const std::string &name)> &each) = 0;
   // Is this directory (absolute) certainly without any file, or not there at all?
   virtual bool bare(const std::string &dir) = 0;
 

@@ -69,6 +69,19 @@ class fake_visit final : public site_visit {
 
   bool writable(const std::string &path) override { return !host_.read_only.count(path); }
 
+  int names(const std::string &dir, const std::function<bool(const std::string &name)> &each) override {
+    const auto home = host_.home_errors.find(dir);
+    if (home != host_.home_errors.end() && home->second) return home->second;
+    std::set<std::string> found;
+    for (const auto *there : {&host_.files, &host_.data})
+      for (const auto &[path, file] : *there)
+        if (path.starts_with(dir + "/") && path.find('/', dir.size() + 1) == path.npos)
+          found.insert(path.substr(dir.size() + 1));
+    for (const std::string &name : found)
+      if (!each(name)) break;
+    return 0;
+  }
+
   bool bare(const std::string &dir) override {
     const auto it = host_.programs.lower_bound(dir + "/");
     return it == host_.programs.end() || it->compare(0, dir.size() + 1, dir + "/") != 0;

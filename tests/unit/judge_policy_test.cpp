@@ -44,6 +44,9 @@ class watched_site final : public site {
     Runs runs(const std::string &path) override { return inner_->runs(path); }
     bool present(const std::string &path) override { return inner_->present(path); }
     bool writable(const std::string &path) override { return inner_->writable(path); }
+    int names(const std::string &dir, const std::function<bool(const std::string &name)> &each) override {
+      return inner_->names(dir, each);
+    }
     bool bare(const std::string &dir) override { return inner_->bare(dir); }
 
    private:
