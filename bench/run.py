@@ -18,6 +18,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import classes  # noqa: E402
 import cost  # noqa: E402
+import lists  # noqa: E402
 import plot  # noqa: E402
 import rig  # noqa: E402
 from report import Out  # noqa: E402
@@ -117,7 +118,8 @@ class Bench:
                 rows = self.class_rows(echo, ours, site)
                 memory = ours.memory()
             others = [] if name == 'large' else self.variants(echo, site)
-            result = {'sizes': site.sizes, 'classes': rows, 'memory': memory, 'variants': others}
+            checked = [] if name == 'large' else lists.measure(self, site, self.chosen())
+            result = {'sizes': site.sizes, 'classes': rows, 'memory': memory, 'variants': others, 'lists': checked}
         self.out.json.setdefault('sites', {})[name] = result
         self.print_site(name, result)
 
@@ -137,12 +139,13 @@ class Bench:
             rows.append(row | self.latencies(echo, ours, c, site, row['rate']))
         return rows
 
+    def chosen(self):
+        """The classes that are asked in other ways, too."""
+        return [c for c in self.options.classes if c.key in ('cdb', 'passwd-miss')]
+
     def variants(self, echo, site):
         """The daemon run or asked in other ways, for few classes."""
         found = []
-        chosen = [c for c in self.options.classes if c.key in ('cdb', 'passwd-miss')]
-        if not chosen:
-            return found
         for title, how, packets, flight in (
                 ('extended packets', {}, 'extended', self.options.in_flight),
                 ('with the log read by multilog', {'logs_to': self.multilog(site)}, 'plain', self.options.in_flight),
@@ -155,7 +158,7 @@ class Bench:
                 load = self.load
                 if how.get('processor', self.on) is None:
                     self.load = rig.Load(self.build, None)
-                for c in chosen:
+                for c in self.chosen():
                     self.out.say(f'  {c.title}, {title}')
                     row = self.rates(echo, ours, c, site, packets=packets, in_flight=flight)
                     found.append({'variant': title, **row})
@@ -193,6 +196,7 @@ class Bench:
         self.print_latencies(name, result)
         if result['variants']:
             self.print_variants(name, result['variants'])
+        lists.show(self.out, name, result['lists'])
         self.warn_of_the_load(result)
 
     def print_latencies(self, name, result):
@@ -303,6 +307,10 @@ class Bench:
                 worst = (min if least else max)(site['classes'], key=lambda r: r[key])
                 goal(f'{what}, {name}', worst[key], f"{'>=' if least else '<='} {limit}",
                      worst[key] >= limit if least else worst[key] <= limit, worst['class'])
+        for name, site in sites.items():
+            for row in site['lists']:
+                ratio = row['ratios'][len(row['ratios']) // 2] if row['ratios'] else 0
+                goal(f"qmail-vrfy -f {row['how']}, of ours, {name}", ratio, f'>= {lists.GOAL}', ratio >= lists.GOAL, row['class'])
         if 'small' in sites and 'large' in sites:
             large = {r['class']: r['ratio'] for r in sites['large']['classes']}
             loss, key = max((1 - large[r['class']] / r['ratio'], r['class']) for r in sites['small']['classes'])
@@ -400,7 +408,7 @@ def read_options():
     for part in options.parts:
         if part not in [*PARTS, *classes.SITES]:
             parser.error(f"no part {part}; there are {', '.join([*PARTS, 'tiny'])}")
-    for program in ('qmail-verify', 'bench/site', 'bench/load', 'bench/echo'):
+    for program in ('qmail-verify', 'qmail-vrfy', 'bench/site', 'bench/load', 'bench/echo'):
         if not (options.build / program).exists():
             parser.error(f'{options.build / program} is missing: run "make programs bench-tools"')
     if options.peer and not os.access(options.peer, os.X_OK):

@@ -59,6 +59,9 @@ def test_bench_prints_a_table_and_keeps_its_numbers(tools, tmp_path):
     variants = {(row['variant'], row['class']) for row in results['sites']['tiny']['variants'] if row.get('rate')}
     for how in ('extended packets', 'over a UNIX socket', 'WORKERS=2, on all processors'):
         assert {(how, 'cdb'), (how, 'passwd-miss')} <= variants
+    lists = {(row['how'], row['class']): row['rate'] for row in results['sites']['tiny']['lists']}
+    assert set(lists) == {(how, c) for how in ('by UDP', 'over a UNIX socket') for c in ('cdb', 'passwd-miss')}
+    assert all(lists.values()) and re.search(r'^how +class +lines +ours/s +lines/s +of ours', done.stdout, re.M)
     memory = results['sites']['tiny']['memory']
     assert memory['parent']['rss'] > 0 and memory['worker']['rss'] > 0
 
@@ -84,7 +87,8 @@ def test_bench_without_root_says_what_to_do(tools, tmp_path):
         shutil.copytree(ROOT / 'bench', folder / 'bench')
         shutil.copy(ROOT / 'qmail-verify.h', folder)
         (folder / 'build').mkdir()
-        shutil.copy(tools / 'qmail-verify', folder / 'build')
+        for program in ('qmail-verify', 'qmail-vrfy'):
+            shutil.copy(tools / program, folder / 'build')
         shutil.copytree(tools / 'bench', folder / 'build/bench')
         place = folder
         while place != pathlib.Path('/'):
