@@ -19,29 +19,15 @@
 #include <string_view>
 #include <vector>
 
-#include "prefix.h"
 #include "qmail-verify.h"
+#include "qmail/limits_settings.h"
+#include "qmail/prefix.h"
 
 constexpr unsigned LIMITS_CLIENTS = 65536;           // that are known at the same time
 constexpr long long LIMITS_MINUTE_MS = 60 * 1000;
 constexpr long long LIMITS_HOUR_MS = 60 * LIMITS_MINUTE_MS;
 constexpr long long LIMITS_BITE_MS = 10 * LIMITS_MINUTE_MS;  // how long nothing is told
 constexpr unsigned LIMITS_LINES = 20;                // lines about clients in a minute
-constexpr unsigned long LIMITS_BAD_MAX = 1000000000; // the largest number that a limit may have
-
-// What control/verifylimits says: lines "badperminute:N", "badperhour:N",
-// "exempt:PREFIX" (any number), comments and blanks as in qmail's control files.
-struct limits_settings {
-  unsigned long badperminute = 0;  // 0: no such limit
-  unsigned long badperhour = 0;
-  std::vector<ip_prefix> exempt;  // read first: never counted, never limited
-
-  limits_settings() = default;
-  // A line that cannot be read is named in complaints ("control/verifylimits line 3:
-  // ...", without a full stop, safe for a log) and changes nothing.
-  limits_settings(std::string_view text, std::vector<std::string> &complaints);
-  bool on() const { return badperminute || badperhour; }
-};
 
 // For one thread. now_ms: a clock that is never set, the same in all calls.
 class limits {

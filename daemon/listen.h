@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "prefix.h"
+#include "qmail/prefix.h"
 #include "qmail/fd.h"
 #include "udpbits.h"
 

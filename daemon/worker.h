@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "board.h"
-#include "clients.h"
+#include "qmail/clients.h"
 #include "crew.h"
 #include "listen.h"
 #include "relay.h"

@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/clients.h"
+#include "qmail/clients.h"
 #include "qmail/text.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,14 +1,14 @@
 // clients_test.cpp - control/verifyclients as text: who is let in, and what is said
 // about lines that cannot be read.
 
-#include "daemon/clients.h"
+#include "qmail/clients.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "daemon/lines.h"
+#include "qmail/lines.h"
 
 namespace {
 

@@ -1,6 +1,6 @@
 // prefix_test.cpp - IP addresses and prefixes as the daemon's control files have them.
 
-#include "daemon/prefix.h"
+#include "qmail/prefix.h"
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

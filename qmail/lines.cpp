@@ -3,7 +3,7 @@
 #include "lines.h"
 
 #include "logbits.h"
-#include "qmail/text.h"
+#include "text.h"
 
 namespace {
 

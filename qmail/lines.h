@@ -5,8 +5,8 @@
 // lines and those that begin with '#'. Every other line means something, or is
 // complained about and changes nothing.
 
-#ifndef DAEMON_LINES_H
-#define DAEMON_LINES_H
+#ifndef QMAIL_LINES_H
+#define QMAIL_LINES_H
 
 #include <functional>
 #include <string>

@@ -1,8 +1,8 @@
 // prefix.h - IP addresses and prefixes, as control/verifyclients and
 // control/verifylimits name them.
 
-#ifndef DAEMON_PREFIX_H
-#define DAEMON_PREFIX_H
+#ifndef QMAIL_PREFIX_H
+#define QMAIL_PREFIX_H
 
 #include <sys/socket.h>
 

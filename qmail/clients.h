@@ -4,8 +4,8 @@
 // control files. It counts for questions by UDP that come to an address that is not
 // loopback; loopback clients and the UNIX socket need no line.
 
-#ifndef DAEMON_CLIENTS_H
-#define DAEMON_CLIENTS_H
+#ifndef QMAIL_CLIENTS_H
+#define QMAIL_CLIENTS_H
 
 #include <string>
 #include <string_view>

@@ -1,0 +1,268 @@
+// lint_domains.cpp - control files against each other, see lint.h.
+
+#include <algorithm>
+#include <set>
+
+#include "address/policy.h"
+#include "address/route.h"
+#include "lint.h"
+#include "qmail/clients.h"
+#include "qmail/limits_settings.h"
+#include "qmail/text.h"
+
+namespace {
+
+// Has the file an entry for the name, or for an ending of it that begins with a dot?
+// As rcpthosts() and qmail-send's rewrite() look. everything: the empty entry is for all.
+const lint_entry *covering(const lint_files::one &file, std::string_view name, bool everything) {
+  for (size_t at = 0; at < name.size(); ++at)
+    if (at == 0 || name[at] == '.')
+      if (const lint_entry *hit = file.find(name.substr(at))) return hit;
+  return everything ? file.find("") : nullptr;
+}
+
+// Is the name below a suffix (".example.org")?
+bool below(std::string_view name, std::string_view suffix) {
+  return suffix.starts_with('.') && name.size() > suffix.size() && name.ends_with(suffix);
+}
+
+std::string_view domain_of(std::string_view name) { return name.substr(name.rfind('@') + 1); }
+
+class domains {
+ public:
+  domains(lint_host &host, const lint_files &files, lint_report &report) : host_(host), files_(files), report_(report) {
+    for (const lint_entry &e : files["virtualdomains"].entries)
+      if (e.name.find('@') != std::string::npos && !e.value.empty()) with_addresses_.insert(std::string(domain_of(e.name)));
+  }
+
+  void me() {
+    if (files_["me"].look == Look::absent)
+      report_.add(lint_code::ME_MISSING, {"control/me", 0},
+                  "is missing: qmail-smtpd and qmail-remote do not start without it, and names are made up",
+                  "write this host's full name into it");
+  }
+
+  void virtuals() {
+    for (const lint_entry &e : virtualdomains().entries) {
+      const std::string_view domain = domain_of(e.name);
+      if (!domain.empty() && !domain.starts_with('.') && is_local(domain))
+        report_.add(lint_code::LOCAL_AND_VIRTUAL, {"control/virtualdomains", e.line},
+                    lint_quoted(e.name) + " never matches: " + lint_quoted(domain) + " is in " + local_place(domain) +
+                        " too, which is asked first",
+                    "take the domain out of one of them");
+    }
+  }
+
+  void percenthack() {
+    for (const lint_entry &e : files_["percenthack"].entries) {
+      if (!is_ours(e.name) && files_.known({"locals", "virtualdomains"}))
+        report_.add(lint_code::PERCENTHACK_NOWHERE, {"control/percenthack", e.line},
+                    lint_quoted(e.name) + " is neither in control/locals nor in control/virtualdomains",
+                    "take it out, or add the domain there");
+      if (rcpthosts_there() && accepted(e.name))
+        report_.add(lint_code::PERCENTHACK_RELAY, {"control/percenthack", e.line},
+                    lint_quoted(e.name) + " is in control/rcpthosts too: everybody can send mail to other hosts by way of "
+                                          "user%host@" + e.name,
+                    "take it out");
+    }
+  }
+
+  void envnoathost() {
+    const std::string name = text_lower(files_.line("envnoathost"));
+    if (files_["envnoathost"].look != Look::found || name.empty() || name.find(' ') != name.npos) return;
+    if (is_ours(name) || is_routed(name) || !files_.known({"locals", "virtualdomains", "smtproutes"})) return;
+    report_.add(lint_code::ENVNOATHOST_NOWHERE, {"control/envnoathost", 1},
+                lint_quoted(name) + ", the domain of addresses without one, is neither in control/locals nor in "
+                                    "control/virtualdomains nor in control/smtproutes",
+                "write a domain of this host into it, or remove the file");
+  }
+
+  void routes() {
+    for (const lint_entry &e : files_["smtproutes"].entries)
+      if (!e.name.empty() && !e.name.starts_with('.') && is_here(e.name))
+        report_.add(lint_code::ROUTE_LOCAL, {"control/smtproutes", e.line},
+                    lint_quoted(e.name) + " is this host's own domain: its mail is never sent to another host",
+                    "take the line out, or the domain out of control/locals and control/virtualdomains");
+  }
+
+  // Mail that comes in is accepted for the domains of this host?
+  void rcpthosts() {
+    const lint_files::one &file = files_["rcpthosts"];
+    if (file.look == Look::absent)
+      report_.add(lint_code::RCPTHOSTS_MISSING, {"control/rcpthosts", 0},
+                  "is missing: qmail-smtpd takes mail for every domain from everybody (open relay)",
+                  "write the domains of this host into it, one a line");
+    // empty: a host that takes mail of its own clients only
+    if (!rcpthosts_there() || !more_known_ || (control_lines(file.text).empty() && more_.empty())) return;
+    for (const lint_entry &e : files_["locals"].entries) needed("control/locals", e, false);
+    for (const lint_entry &e : virtualdomains().entries)
+      if (!e.value.empty()) needed("control/virtualdomains", e, true);
+  }
+
+  // Does what is accepted lead anywhere?
+  void nowhere() {
+    if (!files_.known({"locals", "virtualdomains", "smtproutes"})) return;
+    for (const lint_entry &e : files_["rcpthosts"].entries) leads("control/rcpthosts", e);
+    for (const lint_entry &e : files_["morercpthosts"].entries) leads("control/morercpthosts", e);
+  }
+
+  void morercpthosts() {
+    const std::string text = "control/morercpthosts", made = "control/morercpthosts.cdb";
+    const lint_files::one &file = files_["morercpthosts"];
+    cdb db;
+    int error = 0;
+    const Look look = host_.database(made, db, error);
+    more_known_ = look != Look::failed && file.look != Look::failed;
+    if (look == Look::failed) report_.unread({made, 0}, error);
+    if (look == Look::absent && !file.entries.empty())
+      report_.add(lint_code::MORERCPTHOSTS_NO_CDB, {made, 0}, "is missing: nothing in " + text + " counts",
+                  "run qmail-newmrh");
+    if (look != Look::found) return;
+    const auto take = [&](std::string_view key, std::string_view) { return more_.emplace(key), true; };
+    if (db.each(take, error) != Look::found || !db.sound("", error)) {
+      more_known_ = false;
+      if (error != CDB_DAMAGED) return report_.unread({made, 0}, error);
+      return report_.add(lint_code::MORERCPTHOSTS_DAMAGED, {made, 0}, "is no database, or not a whole one",
+                         "run qmail-newmrh");
+    }
+    if (file.look == Look::found) compare(text, made, file);
+  }
+
+  // Who may ask the daemon, and how often.
+  void daemon_files() {
+    std::vector<std::string> clients, limits;
+    clients_table(files_["verifyclients"].text, clients);
+    limits_settings(files_["verifylimits"].text, limits);
+    lint_sentences(lint_code::CLIENTS, "control/verifyclients", clients, "see qmail-verifyclients(5)", report_);
+    lint_sentences(lint_code::LIMITS, "control/verifylimits", limits, "see qmail-verifylimits(5)", report_);
+  }
+
+  void policy() {
+    std::vector<std::string> complaints;
+    const lint_files::one &file = files_["verifypolicy"];
+    const policy_table table(file.text, complaints);
+    lint_sentences(lint_code::POLICY, "control/verifypolicy", complaints,
+                   "see qmail-verifypolicy(5) for what a line may say", report_);
+    if (!files_.known({"locals", "virtualdomains", "me"})) return;
+    for (const control_line &line : control_lines(file.text)) {
+      const std::string name = text_lower(line.text.substr(0, line.text.find(':')));
+      if (name.size() == line.text.size() || name.empty() || name.find_first_of(" \t@*") != name.npos) continue;
+      if (is_ours(name) || has_below(name)) continue;
+      report_.add(lint_code::POLICY_NOWHERE, {"control/verifypolicy", line.number},
+                  lint_quoted(name) + " is neither in control/locals nor in control/virtualdomains: the line never counts",
+                  "take it out, or write the domain as it stands there");
+    }
+  }
+
+ private:
+  const lint_files::one &virtualdomains() const { return files_["virtualdomains"]; }
+  bool rcpthosts_there() const { return files_["rcpthosts"].look == Look::found; }
+
+  // control/locals, or control/me where that is missing
+  bool is_local(std::string_view name) const {
+    if (files_["locals"].look == Look::absent) return text_equal(name, files_.line("me")) && !name.empty();
+    return files_["locals"].find(name) != nullptr;
+  }
+  std::string local_place(std::string_view name) const {
+    const lint_entry *e = files_["locals"].find(name);
+    return e ? "control/locals line " + std::to_string(e->line) : std::string("control/me");
+  }
+
+  bool is_virtual(std::string_view name) const {
+    const lint_entry *e = covering(virtualdomains(), name, true);
+    return e && !e->value.empty();
+  }
+  // Some of it, or all.
+  bool is_ours(std::string_view name) const {
+    return is_local(name) || is_virtual(name) || with_addresses_.contains(std::string(name));
+  }
+  // All of it.
+  bool is_here(std::string_view name) const { return is_local(name) || is_virtual(name); }
+  bool is_routed(std::string_view name) const { return covering(files_["smtproutes"], name, true) != nullptr; }
+
+  // Is there a domain of this host below this suffix?
+  bool has_below(std::string_view suffix) const {
+    const auto is_below = [&](const lint_entry &e) { return below(domain_of(e.name), suffix); };
+    const auto any = [&](const lint_files::one &f) { return std::any_of(f.entries.begin(), f.entries.end(), is_below); };
+    if (files_["locals"].look == Look::absent && below(text_lower(files_.line("me")), suffix)) return true;
+    return suffix.starts_with('.') && (any(files_["locals"]) || any(virtualdomains()));
+  }
+
+  bool accepted(std::string_view name) const {
+    if (covering(files_["rcpthosts"], name, false)) return true;
+    for (size_t at = 0; at < name.size(); ++at)
+      if ((at == 0 || name[at] == '.') && more_.contains(std::string(name.substr(at)))) return true;
+    return false;
+  }
+
+  // This host's own names take mail from its own programs, and need not be known outside.
+  bool own_name(std::string_view name) const {
+    return name.find('.') == name.npos || name.ends_with(".localdomain") || name.ends_with(".local") ||
+           name.starts_with('[') || text_equal(name, files_.line("me"));
+  }
+
+  void needed(const char *file, const lint_entry &e, bool is_virtual_entry) {
+    const std::string_view name = domain_of(e.name);
+    if (name.empty() || own_name(name) || accepted(name) || (is_virtual_entry && is_local(name))) return;
+    if (!told_.emplace(name).second) return;
+    report_.add(lint_code::NOT_IN_RCPTHOSTS, {file, e.line},
+                lint_quoted(name) + " is not in control/rcpthosts: qmail-smtpd refuses mail for it that comes from outside",
+                "add it there, or take it out here");
+  }
+
+  void leads(const char *file, const lint_entry &e) {
+    if (files_[std::string_view(file).substr(sizeof "control/" - 1)].find(e.name)->line != e.line) return;
+    if (e.name.starts_with('[') || is_ours(e.name) || is_routed(e.name) || text_equal(e.name, files_.line("me"))) return;
+    const auto &routes = files_["smtproutes"].entries;
+    const auto is_below = [&](const lint_entry &r) { return below(r.name, e.name); };
+    if (has_below(e.name) || std::any_of(routes.begin(), routes.end(), is_below)) return;
+    report_.add(lint_code::RCPTHOST_NOWHERE, {file, e.line},
+                lint_quoted(e.name) + " is accepted, but neither in control/locals nor in control/virtualdomains nor in "
+                                      "control/smtproutes: its mail is sent on to wherever the DNS says",
+                "take it out; or add it to one of them, to control/smtproutes as \"" + e.name +
+                    ":\" if this host is a backup MX for it");
+  }
+
+  void compare(const std::string &text, const std::string &made, const lint_files::one &file) {
+    std::set<std::string> wanted;
+    for (const control_line &line : control_lines(file.text)) {
+      wanted.insert(text_lower(line.text));
+      if (!more_.contains(text_lower(line.text)))
+        return differs({text, line.number}, lint_quoted(line.text) + " is not in " + made);
+    }
+    for (const std::string &name : more_)
+      if (!wanted.contains(name)) return differs({made, 0}, lint_quoted(name) + " is not in " + text);
+    struct stat old, now;
+    if (host_.status(made, old) == 0 && host_.status(text, now) == 0 && lint_older(old, now))
+      report_.add(lint_code::MORERCPTHOSTS_OLDER, {made, 0}, "is older than " + text + ", though they still say the same",
+                  "run qmail-newmrh");
+  }
+
+  void differs(lint_place at, const std::string &what) {
+    report_.add(lint_code::MORERCPTHOSTS_DIFFERS, std::move(at), what + ", which qmail-smtpd reads", "run qmail-newmrh");
+  }
+
+  lint_host &host_;
+  const lint_files &files_;
+  lint_report &report_;
+  std::set<std::string> with_addresses_;  // domains of which single addresses are virtual
+  std::set<std::string> more_;            // control/morercpthosts.cdb
+  bool more_known_ = true;
+  std::set<std::string, std::less<>> told_;
+};
+
+}  // namespace
+
+void lint_domains(lint_host &host, const lint_files &files, lint_report &report) {
+  domains rules(host, files, report);
+  rules.me();
+  rules.virtuals();
+  rules.morercpthosts();
+  rules.rcpthosts();
+  rules.nowhere();
+  rules.percenthack();
+  rules.envnoathost();
+  rules.routes();
+  rules.policy();
+  rules.daemon_files();
+}
