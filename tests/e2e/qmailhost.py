@@ -115,21 +115,26 @@ class Host:
 
     # ---- running
 
-    def command(self):
+    def in_place(self, *command):
+        """The command's words for a process that sees this host's passwd, group and nsswitch.conf."""
         binds = []
         for name, text in self.names.items():
             if text is not None:
                 if not self.name_file(name).exists():
                     self.name_file(name).write_text(self.fill(text))
                 binds.append(f'mount --bind "{self.name_file(name)}" /etc/{name}')
+        if not binds:
+            return list(command)
+        script = ' && '.join(['mount --make-rprivate /', *binds, 'exec "$0" "$@"'])
+        return ['unshare', '-m', 'sh', '-c', script, *command]
+
+    def command(self):
         daemon = str(BUILD / 'qmail-verify')
-        if binds:
-            script = ' && '.join(['mount --make-rprivate /', *binds, 'exec "$0"'])
-            return ['unshare', '-m', 'sh', '-c', script, daemon]
-        if self.uid is not None:  # a copy: others may not be let into the build folder
+        command = self.in_place(daemon)
+        if self.uid is not None and command == [daemon]:  # a copy: others may not be let into the build folder
             daemon = str(shutil.copy(daemon, self.dir))
             return ['setpriv', f'--reuid={self.uid}', f'--regid={self.uid}', '--clear-groups', daemon]
-        return [daemon]
+        return command
 
     def start(self):
         self.log = open(self.dir / 'log', 'ab')
