@@ -354,10 +354,11 @@ int main(int argc, char **argv) {
   if (socket_group(&group) == -1 || socket_mode(&mode) == -1) return EXIT_USAGE;
   if (!(start.crew = crew_open(listen ? listen : "", group, mode, &code))) return code;
   if (rights_drop(&what) == -1) return say_errno("cannot give up rights: ", what), EXIT_TROUBLE;
-  config.qmail = start.dir;
+  config.qmail = *start.dir == '/' ? start.dir : "."; /* entered above */
   config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");
   host = address_new(&config, crew_note, NULL, sockbits_now_ms());
-  if (!host) return say("out of memory", "", ""), EXIT_TROUBLE;
+  if (!host && errno == ENOMEM) return say("out of memory", "", ""), EXIT_TROUBLE;
+  if (!host) return say_errno("cannot enter the qmail directory ", start.dir), EXIT_TROUBLE;
 
   code = crew_run(start.crew, host, workers, &calls, announce, &start);
   say("SIGTERM: done.", "", "");

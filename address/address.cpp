@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <memory>
 #include <new>
 #include <optional>
@@ -37,6 +39,12 @@ std::string log_safe(std::string_view bytes, char lowest) {
   return out;
 }
 
+// Programs in dot-qmail files are named by their full paths.
+std::string full_path(const char *dir) {
+  const std::unique_ptr<char, void (*)(void *)> full(*dir == '/' ? nullptr : realpath(dir, nullptr), free);
+  return full ? full.get() : dir;
+}
+
 }  // namespace
 
 struct address {
@@ -51,13 +59,13 @@ struct address {
   unsigned long policy_version = 0;
   std::set<std::string> advised;  // domain and sentence of each advice that was given
 
-  address(const address_config &c, address_note *to, void *ctx)
-      : settings{c.break_char, static_cast<mode_t>(c.patrn), c.alias, c.qmail,
+  address(const address_config &c, unique_fd dir, address_note *to, void *ctx)
+      : settings{c.break_char, static_cast<mode_t>(c.patrn), c.alias, full_path(c.qmail),
                  c.fastforward_cdb ? c.fastforward_cdb : ""},
         note([to, ctx](const std::string &sentence) {
           if (to) to(ctx, log_safe(sentence, ' ').c_str());
         }),
-        host(c.qmailp, c.nofiles),
+        host(c.qmailp, c.nofiles, std::move(dir)),
         files(host, note),
         policy_file(host, "verifypolicy") {}
 };
@@ -249,12 +257,18 @@ class address_together {
 
 struct address *address_new(const struct address_config *config, address_note *note, void *ctx, long long now_ms) {
   struct address *a = nullptr;
+  int error = ENOMEM;
   guarded([&] {
-    auto fresh = std::make_unique<address>(*config, note, ctx);
+    // the dot asks for the right to search it, as chdir does
+    const std::string path = *config->qmail ? config->qmail + std::string("/.") : "";
+    unique_fd dir(open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!dir) return void(error = errno);
+    auto fresh = std::make_unique<address>(*config, std::move(dir), note, ctx);
     fresh->files.start(now_ms);
     if (fresh->policy_file.start(now_ms)) take_policy(*fresh, false);
     a = fresh.release();
   });
+  if (!a) errno = error;
   return a;
 }
 

@@ -26,7 +26,8 @@ struct address_config {
   const char *alias;    /* conf-users, line 1 */
   const char *qmailp;   /* conf-users, line 5 */
   const char *nofiles;  /* conf-groups, line 2 */
-  const char *qmail;    /* the qmail directory, in which the programs of dot-qmail files are looked for */
+  const char *qmail;    /* the qmail directory: control files, users/cdb, the homes of passwd that do not begin
+                           with a slash, and the programs of dot-qmail files are looked for below it */
   const char *fastforward_cdb; /* VERIFY_FASTFORWARDCDB: a hint, see qmail-verify(8); NULL: none */
 };
 
@@ -55,11 +56,13 @@ struct address_answer {
   char about[1024];  /* the file, directory or name that decided, cut; may be empty */
 };
 
-/* Begins: reads the control files below the working directory, which must be
-   (and stay) the qmail directory. now_ms: milliseconds on a clock that is never
-   set, here and below. Where the control files cannot be read it begins all the
-   same, answers "temporary" and tries again at each address_tick.
-   NULL: out of memory. */
+/* Begins: opens the qmail directory, which stays open (close-on-exec), and reads the
+   control files below it. The working directory does not count, unless config->qmail
+   begins without a slash: then it is looked for there, now and never again. now_ms:
+   milliseconds on a clock that is never set, here and below. Where the control files cannot be read it begins all the same, answers
+   "temporary" and tries again at each address_tick.
+   NULL, with errno: ENOMEM, or why the qmail directory cannot be opened (ENOENT, ENOTDIR,
+   EACCES ... as open(2) has it). */
 struct address *address_new(const struct address_config *config, address_note *note, void *ctx, long long now_ms);
 
 /* A question. Everything in it lives during the call. */

@@ -293,7 +293,7 @@ std::unique_ptr<site_visit> asuser::become(uid_t uid, gid_t gid, int &error) {
   return std::make_unique<visit>(uid, gid, recent_, home_, cdb_, listings_, guard_);
 }
 
-int asuser::owner(uid_t uid, gid_t gid, const std::string &path, uid_t &owner, bool &become_failed) {
+int asuser::owner(uid_t uid, gid_t gid, int dir, const std::string &path, uid_t &owner, bool &become_failed) {
   const look_guarded guarded(guard_);
   become_failed = false;
   if (const int refused = guard_.look(path, uid)) return refused;
@@ -302,7 +302,7 @@ int asuser::owner(uid_t uid, gid_t gid, const std::string &path, uid_t &owner, b
     const int error = take(uid, gid);
     become_failed = error != 0;
     if (become_failed) return error;
-    if (stat(path.c_str(), &owned_.st) == -1) return errno;
+    if (fstatat(dir, path.c_str(), &owned_.st, 0) == -1) return errno;
     owned_.uid = uid;
     owned_.gid = gid;
     owned_.path = path;

@@ -99,9 +99,10 @@ class asuser {
   // The visit must end before the next one begins.
   std::unique_ptr<site_visit> become(uid_t uid, gid_t gid, int &error);
 
-  // stat(2) of path as (uid, gid): 0, or errno. become_failed tells a change of
-  // identity that did not work from a look that did not.
-  int owner(uid_t uid, gid_t gid, const std::string &path, uid_t &owner, bool &become_failed);
+  // stat(2) of path as (uid, gid): 0, or errno. dir: of an open directory that a path
+  // without a slash before it begins at. become_failed tells a change of identity that did
+  // not work from a look that did not.
+  int owner(uid_t uid, gid_t gid, int dir, const std::string &path, uid_t &owner, bool &become_failed);
 
  private:
   const look_guard &guard_;

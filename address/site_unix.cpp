@@ -58,11 +58,13 @@ bool site_absent(int error) {
   }
 }
 
-control_text site_unix::control(const char *name) { return control_slurp((std::string("control/") + name).c_str()); }
+control_text site_unix::control(const char *name) {
+  return control_slurp((std::string("control/") + name).c_str(), from());
+}
 
 site_stamp site_unix::control_stamp(const char *name) {
   struct stat st;
-  if (stat((std::string("control/") + name).c_str(), &st) == 0) return site_stamp_of(st);
+  if (fstatat(from(), (std::string("control/") + name).c_str(), &st, 0) == 0) return site_stamp_of(st);
   site_stamp stamp;
   stamp.error = errno;
   return stamp;
@@ -76,9 +78,9 @@ void site_unix::begin() {
 
 Look site_unix::users_cdb(const cdb *&db, int &error) {
   struct stat st;
-  if (!cdb_seen_ && !(stat("users/cdb", &st) == 0 && cdb_.same_file(st))) {
+  if (!cdb_seen_ && !(fstatat(from(), "users/cdb", &st, 0) == 0 && cdb_.same_file(st))) {
     asuser_.root();
-    cdb_look_ = cdb_.open("users/cdb", cdb_error_);
+    cdb_look_ = cdb_.open("users/cdb", cdb_error_, from());
     if (cdb_look_ == Look::found) cdb_.map();
   }
   cdb_seen_ = true;
@@ -156,7 +158,7 @@ Look site_unix::home_owner(const site_passwd &entry, uid_t &owner, int &error) {
     gid = getegid();
   }
   bool become_failed = false;
-  error = asuser_.owner(uid, gid, entry.home, owner, become_failed);
+  error = asuser_.owner(uid, gid, from(), entry.home, owner, become_failed);
   if (error == 0) return Look::found;
   const bool passed_over = !become_failed && (site_absent(error) || error == EACCES || error == EPERM);
   return passed_over ? Look::absent : Look::failed;

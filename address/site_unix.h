@@ -1,12 +1,14 @@
 // site_unix.h - the door to a real host (see site.h).
 //
-// Control files and users/cdb are relative to the working directory, which must
-// be the qmail directory. passwd is asked through getpwnam_r, so that every NSS
+// Control files, users/cdb and the homes of passwd that do not begin with a slash are
+// below the qmail directory. passwd is asked through getpwnam_r, so that every NSS
 // source counts, where the files alone do not tell (passwd.h); only its return of 0 with
 // a null result means "no such user" then.
 
 #ifndef ADDRESS_SITE_UNIX_H
 #define ADDRESS_SITE_UNIX_H
+
+#include <fcntl.h>
 
 #include <optional>
 #include <string>
@@ -19,8 +21,10 @@
 
 class site_unix final : public site {
  public:
-  // qmailp and nofiles: the user and group whose rights qmail-getpw has.
-  site_unix(std::string qmailp, std::string nofiles) : qmailp_(std::move(qmailp)), nofiles_(std::move(nofiles)) {}
+  // qmailp and nofiles: the user and group whose rights qmail-getpw has. dir: the qmail
+  // directory, open (O_PATH will do); none: the working directory.
+  site_unix(std::string qmailp, std::string nofiles, unique_fd dir = {})
+      : dir_(std::move(dir)), qmailp_(std::move(qmailp)), nofiles_(std::move(nofiles)) {}
 
   // Who watches over looks into homes and passwd from now on.
   void guard(const address_guard *to) { guard_.set(to); }
@@ -44,6 +48,10 @@ class site_unix final : public site {
   Look group(const std::string &name, gid_t &gid, int &error);
   Look getpw_identity(int &error);
 
+  // What paths are relative to.
+  int from() const { return dir_ ? dir_.get() : AT_FDCWD; }
+
+  const unique_fd dir_;
   std::string qmailp_, nofiles_;
   passwd_index index_;
   // what getpwnam_r said within this second

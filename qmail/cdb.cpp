@@ -128,8 +128,8 @@ class mapped_search {
 
 }  // namespace
 
-Look cdb::open(const char *path, int &error) {
-  adopt(unique_fd(::open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)));
+Look cdb::open(const char *path, int &error, int dir) {
+  adopt(unique_fd(openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)));
   if (fd_) return Look::found;
   error = errno;
   return error == ENOENT ? Look::absent : Look::failed;

@@ -7,6 +7,8 @@
 #ifndef QMAIL_CDB_H
 #define QMAIL_CDB_H
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <cstdint>
 #include <functional>
@@ -40,8 +42,9 @@ class cdb_hash {
 
 class cdb {
  public:
-  // Opens path. failed: error is set to errno.
-  Look open(const char *path, int &error);
+  // Opens path, which is relative to the working directory, or to the directory open at
+  // dir. failed: error is set to errno.
+  Look open(const char *path, int &error, int dir = AT_FDCWD);
   // Takes over a descriptor that is open for reading.
   void adopt(unique_fd fd) {
     fd_ = std::move(fd);

@@ -3,7 +3,6 @@
 #include "control.h"
 
 #include <cerrno>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "fd.h"
@@ -24,9 +23,9 @@ int slurp(int fd, bool one_line, std::string &text) {
   return error;
 }
 
-control_text read_file(const char *path, bool one_line) {
+control_text read_file(int dir, const char *path, bool one_line) {
   control_text out;
-  unique_fd fd(open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  unique_fd fd(openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!fd) {
     out.error = errno;
     out.look = out.error == ENOENT ? Look::absent : Look::failed;
@@ -68,16 +67,16 @@ std::vector<control_line> control_lines(std::string_view file) {
   return lines;
 }
 
-control_text control_slurp(const char *path) { return read_file(path, false); }
+control_text control_slurp(const char *path, int dir) { return read_file(dir, path, false); }
 
-control_text control_readline(const char *path) {
-  control_text out = read_file(path, true);
+control_text control_readline(const char *path, int dir) {
+  control_text out = read_file(dir, path, true);
   if (out.look == Look::found) out.text = control_parseline(out.text);
   return out;
 }
 
-control_text control_readfile(const char *path) {
-  control_text out = read_file(path, false);
+control_text control_readfile(const char *path, int dir) {
+  control_text out = read_file(dir, path, false);
   if (out.look == Look::found) out.text = control_parsefile(out.text);
   return out;
 }
@@ -90,8 +89,8 @@ size_t control_scan(std::string_view s, unsigned long &number) {
   return digits;
 }
 
-control_number control_readint(const char *path) {
-  control_text line = control_readline(path);
+control_number control_readint(const char *path, int dir) {
+  control_text line = control_readline(path, dir);
   control_number out;
   out.look = line.look;
   out.error = line.error;

@@ -1,12 +1,15 @@
 // control.h - qmail's control files: a line, a list, a number, a map.
 //
 // Follows control.c and constmap.c. A path is relative to the working
-// directory, as qmail's programs have it ("control/me" in the qmail directory).
+// directory, as qmail's programs have it ("control/me" in the qmail directory), or to
+// the directory that is open at the descriptor dir.
 // An absent file is not an unreadable one: the callers' defaults apply to the
 // first only.
 
 #ifndef QMAIL_CONTROL_H
 #define QMAIL_CONTROL_H
+
+#include <fcntl.h>
 
 #include <cstddef>
 #include <optional>
@@ -26,15 +29,15 @@ struct control_text {
 
 // control_readline: the first line without trailing blanks, tabs and newlines.
 // May hold NUL bytes. An empty file gives an empty line (found).
-control_text control_readline(const char *path);
+control_text control_readline(const char *path, int dir = AT_FDCWD);
 
 // control_readfile, without flagme: the lines that are neither empty nor
 // comments ('#' in column one), each without trailing blanks and tabs and
 // followed by a NUL. A NUL within a line makes two entries of it.
-control_text control_readfile(const char *path);
+control_text control_readfile(const char *path, int dir = AT_FDCWD);
 
 // The whole file as it is, no line taken out.
-control_text control_slurp(const char *path);
+control_text control_slurp(const char *path, int dir = AT_FDCWD);
 
 // The two readings above, of a text that was read before.
 std::string control_parseline(std::string_view file);
@@ -55,7 +58,7 @@ struct control_number {
   int error = 0;
   unsigned long number = 0;
 };
-control_number control_readint(const char *path);
+control_number control_readint(const char *path, int dir = AT_FDCWD);
 
 // scan_ulong: the digits at the beginning of s; how many there are.
 size_t control_scan(std::string_view s, unsigned long &number);

@@ -22,15 +22,15 @@ std::unique_ptr<vrfy_host> vrfy_host::open(const vrfy_options &options) {
   address_config config{CONF_BREAK[0], CONF_PATRN, CONF_ALIAS, CONF_QMAILP, CONF_NOFILES, options.qmail.c_str(),
                         getenv("VERIFY_FASTFORWARDCDB")};
   std::unique_ptr<vrfy_host> out(new vrfy_host);
-  if (chdir(options.qmail.c_str()) == -1) {
+  out->address_ = address_new(&config, note, out.get(), sockbits_now_ms());
+  if (!out->address_ && errno == ENOMEM) throw std::bad_alloc();
+  if (!out->address_ || chdir(options.qmail.c_str()) == -1) {
     vrfy_say_errno("cannot enter the qmail directory " + vrfy_safe(options.qmail), errno);
     return nullptr;
   }
   if (geteuid() != 0)
     vrfy_say("not run by root: only homes of this process's own uid and gid are judged, what needs another is not "
              "answered");
-  out->address_ = address_new(&config, note, out.get(), sockbits_now_ms());
-  if (!out->address_) throw std::bad_alloc();
   return out;
 }
 
