@@ -154,8 +154,8 @@ bool guarded(Work work) noexcept {
   }
 }
 
-judge_question question_of(const address_question &q) {
-  judge_question out{{q.address, q.len}, std::nullopt};
+judge_question question_of(const address_question &q, trace *told) {
+  judge_question out{{q.address, q.len}, std::nullopt, told};
   if (q.sender) out.sender = std::string_view(q.sender, q.sender_len);
   return out;
 }
@@ -166,8 +166,10 @@ judge_question question_of(const address_question &q) {
 // home by home.
 class address_together {
  public:
-  address_together(address &a, const address_question *questions, unsigned n, const address_calls &calls)
-      : a_(a), questions_(questions), n_(n), calls_(calls) {}
+  // told: who hears the steps; null: nobody.
+  address_together(address &a, const address_question *questions, unsigned n, const address_calls &calls,
+                   trace *told = nullptr)
+      : a_(a), questions_(questions), n_(n), calls_(calls), told_(told) {}
 
   void judge() {
     a_.host.begin();
@@ -195,7 +197,7 @@ class address_together {
     const bool found = guarded([&] {
       if (!rules_) return;
       if (judged_.empty()) judged_.reserve(n_);
-      c.judged = &judged_.emplace_back(a_.host, *rules_, question_of(questions_[i]));
+      c.judged = &judged_.emplace_back(a_.host, *rules_, question_of(questions_[i], told_));
       c.judged->find();
     });
     c.refused = a_.host.refused();
@@ -214,9 +216,10 @@ class address_together {
     const bool decided = guarded([&] {
       judgement j = by_all(c, i);
       c.refused = a_.host.refused() || c.refused;
-      if (c.refused)
-        without_a_look(j);
-      else
+      if (c.refused) without_a_look(j);
+      if (told_)
+        judge_tell(*told_, j);
+      else if (!c.refused)
         advise(a_, j);
       fill(answer, j);
     });
@@ -226,20 +229,35 @@ class address_together {
   // The newest control files answer; an invalid address stays invalid only where
   // every older state that may still be in force with qmail-send agrees.
   judgement by_all(one &c, unsigned i) {
-    if (!c.judged) return judge_decided(QV_REASON_CONTROL_TROUBLE);
+    if (!c.judged) {
+      if (told_) told_->step(trace_step::controls_unusable, {.detail = a_.files.complaint()});
+      return judge_decided(QV_REASON_CONTROL_TROUBLE);
+    }
     judgement newest = c.judged->decide();
     for (const auto &tables : a_.files.in_force()) {
       if (newest.verdict() != QV_INVALID) break;
       if (tables == newest_) continue;
-      judgement j = judge_address(a_.host, {a_.settings, *tables, a_.policy}, question_of(questions_[i]));
-      if (j.verdict() != QV_INVALID) return j;
+      if (told_) told_->step(trace_step::controls_older);
+      judgement j = by_older(*tables, i);
+      const bool refused = j.verdict() == QV_INVALID;
+      if (told_) told_->step(refused ? trace_step::controls_refuse : trace_step::controls_accept);
+      if (!refused) return j;
     }
     return newest;
   }
 
+  judgement by_older(const route_tables &tables, unsigned i) {
+    const trace::deeper deeper(told_);
+    judgement j = judge_address(a_.host, {a_.settings, tables, a_.policy}, question_of(questions_[i], told_));
+    if (told_) judge_tell(*told_, j);
+    return j;
+  }
+
   void out_of_memory(unsigned i) {
     address_answer answer;
-    fill(answer, judge_decided(QV_REASON_RESOURCE_TROUBLE, {}, ENOMEM));
+    const judgement j = judge_decided(QV_REASON_RESOURCE_TROUBLE, {}, ENOMEM);
+    if (told_) guarded([&] { judge_tell(*told_, j); });
+    fill(answer, j);
     calls_.judged(calls_.ctx, i, &answer);
   }
 
@@ -247,6 +265,7 @@ class address_together {
   const address_question *questions_;
   const unsigned n_;
   const address_calls &calls_;
+  trace *const told_;
   std::shared_ptr<const route_tables> newest_;
   std::optional<judge_rules> rules_;
   std::vector<judge_case> judged_;  // never more than were reserved, so that they stay where they are
@@ -254,6 +273,20 @@ class address_together {
   unsigned order_[ADDRESS_TOGETHER_MAX];
   unsigned left_ = 0;
 };
+
+namespace {
+
+void judge_one(address &a, const address_question &question, address_answer &answer, trace *told) {
+  const address_calls calls{[](void *, unsigned) { return 1; },
+                            [](void *to, unsigned, address_answer *from) {
+                              *static_cast<address_answer *>(to) = *from;
+                            },
+                            &answer};
+  address_together(a, &question, 1, calls, told).judge();
+  address_rest(&a);
+}
+
+}  // namespace
 
 struct address *address_new(const struct address_config *config, address_note *note, void *ctx, long long now_ms) {
   struct address *a = nullptr;
@@ -280,13 +313,13 @@ void address_judge_together(struct address *a, const struct address_question *qu
 void address_rest(struct address *a) { a->host.rest(); }
 
 void address_judge(struct address *a, const struct address_question *question, struct address_answer *answer) {
-  const address_calls calls{[](void *, unsigned) { return 1; },
-                            [](void *to, unsigned, address_answer *from) {
-                              *static_cast<address_answer *>(to) = *from;
-                            },
-                            answer};
-  address_judge_together(a, question, 1, &calls);
-  address_rest(a);
+  judge_one(*a, *question, *answer, nullptr);
+}
+
+void address_explain(struct address *a, const struct address_question *question, struct address_answer *answer,
+                     address_told *told, void *ctx) {
+  trace to(told, ctx);
+  judge_one(*a, *question, *answer, &to);
 }
 
 void address_watch(struct address *a, const struct address_guard *guard) { a->host.guard(guard); }

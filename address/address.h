@@ -78,7 +78,7 @@ void address_judge(struct address *a, const struct address_question *question, s
 
 /* One step of a judgement. Strings live during the call and are never NULL. */
 struct address_step {
-  const char *step;  /* what was looked at: a word of the table in qmail-vrfy(1), STEPS */
+  const char *step;  /* what was looked at: a word of the table in steps.h and in qmail-vrfy(1), STEPS */
   const char *found; /* what came of it: likewise */
   const char *file;  /* the file or directory; may be empty */
   unsigned line;     /* in that file, from 1; 0: none */
@@ -86,11 +86,14 @@ struct address_step {
   size_t name_len;
   int error;         /* errno of a look that failed, else 0 */
   const char *text;  /* the step as a sentence for an administrator, printable ASCII */
+  unsigned depth;    /* 0: about the address itself; more: about one that it is forwarded to, or older control files */
 };
 typedef void address_told(void *ctx, const struct address_step *step);
 
 /* Judges like address_judge, and tells each step when it is made, in the order in
-   which qmail decides. */
+   which qmail decides; the last one is the verdict. What the operator should know is told
+   as a step, not to the callback of address_new. told must not call this handle, nor
+   leave by an exception. */
 void address_explain(struct address *a, const struct address_question *question, struct address_answer *answer,
                      address_told *told, void *ctx);
 

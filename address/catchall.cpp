@@ -9,6 +9,18 @@
 
 namespace {
 
+// What comes of a program line, for who listens.
+trace_step step_of(const outcome &o, bool kept) {
+  switch (o.verdict()) {
+    case QV_INVALID: return kept ? trace_step::program_kept : trace_step::program_refuses;
+    case QV_TEMPORARY: return trace_step::program_failed;
+    case QV_VALID:
+      if (o.goes_on) return o.kept ? trace_step::program_keeps : trace_step::program_goes_on;
+      return o.reason == QV_REASON_PROGRAM_DEFERS ? trace_step::program_defers : trace_step::program_ends;
+    default: return trace_step::program_unknown;
+  }
+}
+
 class reading {
  public:
   reading(const delivery &d, unsigned &programs_left)
@@ -19,7 +31,11 @@ class reading {
       // qmail-local has the line as a C string
       std::string_view line = text_line(text);
       line = line.substr(0, line.find('\0'));
-      if (first && line.empty()) return {outcome_of(QV_REASON_DOTQMAIL_BLANK), {}};
+      ++number_;
+      if (first && line.empty()) {
+        tell(trace_step::line_blank, line);
+        return {outcome_of(QV_REASON_DOTQMAIL_BLANK), {}};
+      }
       if (decides(line)) return {said_, {}};
     }
     return end();
@@ -29,16 +45,33 @@ class reading {
   // True where no later line counts; said_ is what comes of it.
   bool decides(std::string_view line) {
     switch (line.empty() ? '#' : line.front()) {
-      case '#': return false;
+      case '#':
+        if (!line.empty()) tell(trace_step::line_comment, line);
+        return false;
       case '.':
-      case '/': return mailbox();
-      case '|': return program(line.substr(1));
+      case '/': return mailbox(line);
+      case '|': return program(line);
       case '+':
         if (line == "+list") forward_only_ = true;
+        tell(line == "+list" ? trace_step::line_list : trace_step::line_ignored, line);
         return false;
-      case '&': line.remove_prefix(1); [[fallthrough]];
-      default: forwards_.emplace_back(line); return false;
+      default:
+        tell(trace_step::line_forward, line);
+        forwards_.emplace_back(line.substr(line.front() == '&'));
+        return false;
     }
+  }
+
+  void tell(trace_step what, std::string_view line, std::string_view detail = {}, int error = 0) {
+    if (!d_.told) return;
+    const std::string path = d_.file_path();
+    d_.told->step(what, {.file = path, .line = number_, .name = line, .error = error, .detail = detail});
+  }
+
+  void tell(const outcome &o, std::string_view line) {
+    if (!d_.told) return;
+    const std::string why = std::string(qv_reason_name(o.reason)) + ": " + qv_reason_text(o.reason);
+    tell(step_of(o, kept_), line, why, o.error);
   }
 
   bool stop(outcome o) {
@@ -46,17 +79,28 @@ class reading {
     return true;
   }
 
-  bool mailbox() {
-    if (forward_only_) return stop(outcome_of(QV_REASON_DOTQMAIL_XBIT));
+  bool not_a_forward(std::string_view line) {
+    tell(trace_step::line_not_a_forward, line);
+    return stop(outcome_of(QV_REASON_DOTQMAIL_XBIT));
+  }
+
+  bool mailbox(std::string_view line) {
+    if (forward_only_) return not_a_forward(line);
+    tell(trace_step::line_mailbox, line);
     kept_ = true;
     return false;
   }
 
   bool program(std::string_view line) {
-    if (forward_only_) return stop(outcome_of(QV_REASON_DOTQMAIL_XBIT));
-    if (programs_left_ == 0) return stop(outcome_of(QV_REASON_PROGRAM));
+    if (forward_only_) return not_a_forward(line);
+    tell(trace_step::line_program, line);
+    if (programs_left_ == 0) {
+      tell(trace_step::program_too_many, line);
+      return stop(outcome_of(QV_REASON_PROGRAM));
+    }
     --programs_left_;
-    outcome o = program_read(d_, line);
+    outcome o = program_read(d_, line.substr(1));
+    tell(o, line);
     if (o.verdict() == QV_INVALID && kept_) return stop(outcome_of(QV_REASON_KEPT));
     if (o.verdict() != QV_VALID || !o.goes_on) return stop(std::move(o));
     kept_ = kept_ || o.kept;
@@ -75,6 +119,7 @@ class reading {
   const delivery &d_;
   unsigned &programs_left_;
   bool forward_only_;
+  unsigned number_ = 0;  // of the line
   bool kept_ = false;
   outcome said_ = outcome_of(QV_REASON_NONE);
   std::vector<std::string> forwards_;

@@ -8,8 +8,6 @@
 
 namespace {
 
-enum Name { ME, ENVNOATHOST, PERCENTHACK, LOCALS, VIRTUALDOMAINS };
-
 bool same(const control_text &a, const control_text &b) { return a.look == b.look && a.text == b.text; }
 
 bool same(const control_files &a, const control_files &b) {
@@ -19,8 +17,8 @@ bool same(const control_files &a, const control_files &b) {
 // What SIGHUP does to a state: qmail-send keeps its me, envnoathost and
 // percenthack.
 control_files with_lists_of(control_files files, const control_files &fresh) {
-  files[LOCALS] = fresh[LOCALS];
-  files[VIRTUALDOMAINS] = fresh[VIRTUALDOMAINS];
+  files[CONTROL_LOCALS] = fresh[CONTROL_LOCALS];
+  files[CONTROL_VIRTUALDOMAINS] = fresh[CONTROL_VIRTUALDOMAINS];
   return files;
 }
 
@@ -31,19 +29,21 @@ std::string names_of_changes(const control_files &old, const control_files &fres
   return names;
 }
 
-std::shared_ptr<const route_tables> build(const control_files &f) {
+std::shared_ptr<const route_tables> build(control_files files) {
   auto t = std::make_shared<route_tables>();
-  const std::string me = control_parseline(f[ME].text);
-  if (f[ENVNOATHOST].look == Look::found)
-    t->envnoathost = control_parseline(f[ENVNOATHOST].text);
+  t->files = std::make_shared<const control_files>(std::move(files));
+  const control_files &f = *t->files;
+  const std::string me = control_parseline(f[CONTROL_ME].text);
+  if (f[CONTROL_ENVNOATHOST].look == Look::found)
+    t->envnoathost = control_parseline(f[CONTROL_ENVNOATHOST].text);
   else
-    t->envnoathost = f[ME].look == Look::found ? me : "envnoathost";
+    t->envnoathost = f[CONTROL_ME].look == Look::found ? me : "envnoathost";
   // me as a default is taken as it is, without looking for comments; an empty
   // one is the name of an empty domain
-  const bool own = f[LOCALS].look == Look::found;
-  t->locals = control_map(own ? control_parsefile(f[LOCALS].text) : me + '\0', control_map::Form::names);
-  t->percenthack = control_map(control_parsefile(f[PERCENTHACK].text), control_map::Form::names);
-  t->virtualdomains = control_map(control_parsefile(f[VIRTUALDOMAINS].text), control_map::Form::colon);
+  const bool own = f[CONTROL_LOCALS].look == Look::found;
+  t->locals = control_map(own ? control_parsefile(f[CONTROL_LOCALS].text) : me + '\0', control_map::Form::names);
+  t->percenthack = control_map(control_parsefile(f[CONTROL_PERCENTHACK].text), control_map::Form::names);
+  t->virtualdomains = control_map(control_parsefile(f[CONTROL_VIRTUALDOMAINS].text), control_map::Form::colon);
   return t;
 }
 
@@ -67,7 +67,7 @@ bool controls::usable(const control_files &files, std::string &why) const {
     why = std::string("control/") + CONTROL_NAMES[i] + " cannot be read: " + strerror(files[i].error);
     return false;
   }
-  if (files[ME].look == Look::absent && files[LOCALS].look == Look::absent) {
+  if (files[CONTROL_ME].look == Look::absent && files[CONTROL_LOCALS].look == Look::absent) {
     why = "neither control/me nor control/locals exists";
     return false;
   }
@@ -94,9 +94,7 @@ void controls::noticed(const stamps &seen, long long now_ms) {
 }
 
 void controls::publish() {
-  std::vector<std::shared_ptr<const route_tables>> fresh;
-  for (auto s = states_.rbegin(); s != states_.rend(); ++s) fresh.push_back(s->tables);
-  tables_ = std::move(fresh);
+  tables_.assign(states_.rbegin(), states_.rend());
   ++version_;
 }
 
@@ -106,7 +104,7 @@ void controls::start(long long now_ms) {
   std::string why;
   if (!usable(files, why)) return complain(why);
   recovered();
-  states_.push_back({files, build(files)});
+  states_.push_back(build(files));
   publish();
 }
 
@@ -115,26 +113,26 @@ void controls::hangup(long long now_ms) {
   noticed(look(), now_ms);
   const control_files fresh = read();
   std::string why;
-  if (!usable(with_lists_of(states_.front().files, fresh), why)) return complain(why);
+  if (!usable(with_lists_of(*states_.front()->files, fresh), why)) return complain(why);
   complaint_.clear();
 
-  std::vector<state> next;
-  for (const state &s : states_) {
-    const control_files files = with_lists_of(s.files, fresh);
-    if (std::none_of(next.begin(), next.end(), [&](auto &t) { return same(t.files, files); }))
-      next.push_back({files, build(files)});
+  std::vector<std::shared_ptr<const route_tables>> next;
+  for (const auto &s : states_) {
+    const control_files files = with_lists_of(*s->files, fresh);
+    if (std::none_of(next.begin(), next.end(), [&](auto &t) { return same(*t->files, files); }))
+      next.push_back(build(files));
   }
   const bool other = !std::equal(next.begin(), next.end(), states_.begin(), states_.end(),
-                                 [](const state &a, const state &b) { return same(a.files, b.files); });
+                                 [](auto &a, auto &b) { return same(*a->files, *b->files); });
   states_ = std::move(next);
   if (other) publish();
   note_("SIGHUP: control/locals and control/virtualdomains read again");
 }
 
 void controls::take_over(const control_files &files) {
-  const std::string names = names_of_changes(states_.back().files, files);
+  const std::string names = names_of_changes(*states_.back()->files, files);
   if (names.empty()) return;
-  states_.push_back({files, build(files)});
+  states_.push_back(build(files));
   if (states_.size() > SETS_MAX) states_.erase(states_.begin() + 1);
   publish();
   note_(names + " changed 10 seconds ago without SIGHUP: taken over, but an address is refused only where the old "

@@ -12,7 +12,6 @@
 #ifndef ADDRESS_CONTROLS_H
 #define ADDRESS_CONTROLS_H
 
-#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,11 +19,6 @@
 
 #include "route.h"
 #include "site.h"
-
-// The files, in the order of control_files.
-inline constexpr std::array<const char *, 5> CONTROL_NAMES = {"me", "envnoathost", "percenthack", "locals",
-                                                              "virtualdomains"};
-using control_files = std::array<control_text, CONTROL_NAMES.size()>;
 
 // A sentence for the operator's log.
 using controls_note = std::function<void(const std::string &)>;
@@ -47,14 +41,12 @@ class controls {
 
   // What counts, the newest first. Empty: the files could not be read yet.
   const std::vector<std::shared_ptr<const route_tables>> &in_force() const { return tables_; }
+  // Why they could not be read when that was last tried; empty: they could.
+  const std::string &complaint() const { return complaint_; }
   // Grows with each change of what counts.
   unsigned long version() const { return version_; }
 
  private:
-  struct state {
-    control_files files;
-    std::shared_ptr<const route_tables> tables;
-  };
   using stamps = std::array<site_stamp, CONTROL_NAMES.size()>;
 
   stamps look() const;
@@ -68,8 +60,8 @@ class controls {
 
   site &host_;
   controls_note note_;
-  std::vector<state> states_;  // the first is what qmail-send has; newer ones behind it
-  std::vector<std::shared_ptr<const route_tables>> tables_;
+  std::vector<std::shared_ptr<const route_tables>> states_;  // the first is what qmail-send has; newer ones behind it
+  std::vector<std::shared_ptr<const route_tables>> tables_;  // the same, the newest first
   unsigned long version_ = 0;
   stamps noticed_{};
   long long noticed_ms_ = 0;

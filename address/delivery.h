@@ -29,6 +29,7 @@ struct delivery {
   std::string_view local;         // $LOCAL: before the last @ of what qmail-lspawn gets
   std::string_view domain;        // $HOST: behind it, in its own case
   std::optional<std::string_view> sender;  // $SENDER; nullopt: not known
+  trace *told = nullptr;                   // who hears the steps; null: nobody
 
   // $RECIPIENT.
   std::string recipient() const;
@@ -39,6 +40,12 @@ struct delivery {
   std::string full_path(const std::string &path) const;
   // The dot-qmail file, as a full path.
   std::string file_path() const;
+  // A step about a file in which something was looked up, for who listens. path as in a
+  // line.
+  void tell(trace_step what, const std::string &path, std::string_view name = {}, int error = 0,
+            std::string_view detail = {}) const {
+    if (told) told->step(what, {.file = full_path(path), .name = name, .error = error, .detail = detail});
+  }
 };
 
 // What comes of a program line. The reason's verdict says which it is: invalid,

@@ -25,7 +25,8 @@ struct dotqmail_result {
   site_dotqmail file;
 };
 
-// The home must have been entered with visit.
-dotqmail_result dotqmail_find(site_visit &visit, const address_settings &settings, const controlling_user &user);
+// The home must have been entered with visit. told: who hears the steps; null: nobody.
+dotqmail_result dotqmail_find(site_visit &visit, const address_settings &settings, const controlling_user &user,
+                              trace *told = nullptr);
 
 #endif

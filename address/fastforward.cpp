@@ -90,6 +90,16 @@ std::vector<std::string> wild_keys(const std::string &address) {
   return {address, address.substr(at), address.substr(0, at + 1)};
 }
 
+// The step of a key that was looked for, for who listens.
+void tell_key(const delivery &d, const std::string &path, char prefix, const std::string &key, Look hit,
+              int error = 0) {
+  if (!d.told) return;
+  d.tell(hit == Look::found    ? trace_step::fastforward_key
+         : hit == Look::absent ? trace_step::fastforward_no_key
+                               : trace_step::fastforward_failed,
+         path, prefix + key, error);
+}
+
 // The database and what is found in it for one address. A function that returns
 // bool or Look::failed says by false or failed that end_ is the outcome.
 class forwarding {
@@ -123,6 +133,9 @@ class forwarding {
 
   bool trouble(const std::string &path, int error) {
     // larger than a look is worth is nothing that failed
+    const bool too_large = error == EFBIG;
+    d_.tell(too_large ? trace_step::fastforward_too_large : trace_step::fastforward_failed, path, {},
+            too_large ? 0 : error);
     end_ = error == EFBIG ? says(QV_REASON_PROGRAM) : outcome_of(QV_REASON_FASTFORWARD_TROUBLE, d_.full_path(path), error);
     return false;
   }
@@ -143,8 +156,11 @@ class forwarding {
   }
 
   Look get_wild(char prefix, const std::string &address, std::string &data) {
-    for (const std::string &key : wild_keys(address))
-      if (Look hit = get(prefix, key, &data); hit != Look::absent) return hit;
+    for (const std::string &key : wild_keys(address)) {
+      const Look hit = get(prefix, key, &data);
+      if (hit != Look::failed) tell_key(d_, o_.path, prefix, key, hit);
+      if (hit != Look::absent) return hit;
+    }
     return Look::absent;
   }
 
@@ -197,6 +213,7 @@ class forwarding {
   }
 
   bool program() {
+    d_.tell(trace_step::fastforward_program, o_.path);
     end_ = says(QV_REASON_PROGRAM);
     return false;
   }
@@ -259,6 +276,7 @@ outcome fastforward_hint(const delivery &d, const std::string &cdb_path) {
   for (const std::string &address : {default_address(d), d.recipient()})
     for (const std::string &key : wild_keys(address)) {
       const Look hit = error ? Look::failed : db->has(text_lower(":" + key), error);
+      tell_key(d, cdb_path, ':', key, hit, error);
       if (hit == Look::found) return outcome_of(QV_REASON_FASTFORWARD, d.full_path(cdb_path));
       if (hit == Look::failed) {
         outcome o = outcome_of(QV_REASON_PROGRAM, d.full_path(cdb_path));

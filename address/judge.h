@@ -38,6 +38,7 @@ struct judge_rules {
 struct judge_question {
   std::string_view address;                // any bytes but NUL
   std::optional<std::string_view> sender;  // the envelope sender; nullopt: not known
+  trace *told = nullptr;                   // who hears the steps; null: nobody
 };
 
 // An address on this host, judged in two halves, so that of several questions the first
@@ -68,6 +69,9 @@ class judge_case {
   const policy_words *policy_ = nullptr;  // of the domain, where it is this host's
   user_result who_;
 };
+
+// The last step of a judgement: its verdict, after what the operator should know.
+void judge_tell(trace &to, const judgement &j);
 
 // Both halves at once.
 judgement judge_address(site &host, const judge_rules &rules, const judge_question &question);

@@ -158,6 +158,8 @@ policy_table::policy_table(std::string_view text, std::vector<std::string> &comp
       wrong.add(number, e.shown_domain() + " has a line already, which no longer counts: take one of them out");
     if (e.broken) broken.insert(e.domain);
     if (broken.count(e.domain)) e.words.observe = true;
+    e.words.line = static_cast<unsigned>(number);
+    e.words.text = line.substr(0, SHOWN_MAX);
     entries_.insert_or_assign(std::move(e.domain), std::move(e.words));
   }
 }

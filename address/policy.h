@@ -27,6 +27,9 @@ struct policy_words {
 
   // Is this program (its full path, as the line has it) one of refuse=?
   bool refuses(std::string_view program) const;
+
+  unsigned line = 0;  // which one it is; 0: there is none, or the file cannot be read
+  std::string text;   // as it stands in the file, as far as a sentence shows it
 };
 
 // The file, read once. A word or line that cannot be read makes its domain one
@@ -40,6 +43,8 @@ class policy_table {
   // The table of a file that cannot be read: every domain is observed.
   static policy_table unreadable();
 
+  // No line at all.
+  bool empty() const { return entries_.empty(); }
   // The words for this domain (any case); those of no line at all where none
   // matches. Valid as long as the table.
   const policy_words &find(std::string_view domain) const;

@@ -6,17 +6,27 @@
 #ifndef ADDRESS_ROUTE_H
 #define ADDRESS_ROUTE_H
 
+#include <array>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "qmail/control.h"
+#include "trace.h"
 
-// What rewrite() looks into.
+// The files that rewrite() looks into, in the order of control_files.
+inline constexpr std::array<const char *, 5> CONTROL_NAMES = {"me", "envnoathost", "percenthack", "locals",
+                                                              "virtualdomains"};
+enum Control_file { CONTROL_ME, CONTROL_ENVNOATHOST, CONTROL_PERCENTHACK, CONTROL_LOCALS, CONTROL_VIRTUALDOMAINS };
+using control_files = std::array<control_text, CONTROL_NAMES.size()>;
+
+// What they say.
 struct route_tables {
   std::string envnoathost;
   control_map percenthack;
   control_map locals;
   control_map virtualdomains;
+  std::shared_ptr<const control_files> files{};  // as they were read, for steps to name their lines; may be null
 };
 
 struct route {
@@ -30,7 +40,8 @@ struct route {
   std::string domain;  // and after it
 };
 
-// The route of an address (no NUL in it, no length limit).
-route route_find(const route_tables &tables, std::string_view address);
+// The route of an address (no NUL in it, no length limit). told: who hears the steps;
+// null: nobody.
+route route_find(const route_tables &tables, std::string_view address, trace *told = nullptr);
 
 #endif

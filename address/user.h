@@ -12,6 +12,7 @@
 
 #include "qmail-verify.h"
 #include "site.h"
+#include "trace.h"
 
 // netqmail's build settings that matter for a verdict.
 struct address_settings {
@@ -40,7 +41,8 @@ struct user_result {
   controlling_user user;
 };
 
-// local: the part before the last @ of what qmail-lspawn gets; not empty.
-user_result user_find(site &host, const address_settings &settings, std::string_view local);
+// local: the part before the last @ of what qmail-lspawn gets; not empty. told: who hears
+// the steps; null: nobody.
+user_result user_find(site &host, const address_settings &settings, std::string_view local, trace *told = nullptr);
 
 #endif

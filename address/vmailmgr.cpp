@@ -118,6 +118,7 @@ class reading {
 
   // A build with GDBM has its users elsewhere.
   outcome cannot_open(int error) {
+    d_.tell(site_absent(error) ? trace_step::vmailmgr_absent : trace_step::vmailmgr_failed, file_, {}, error);
     if (!site_absent(error)) return outcome_of(QV_REASON_VMAILMGR_TROUBLE, file_, error);
     advice_ = "there is no " + file_ + ": every address is accepted; put it back, unless vmailmgr keeps its users elsewhere";
     return unknown();
@@ -141,6 +142,22 @@ class reading {
 
   Record find(std::string_view name) {
     if (name.empty()) return Record::none;
+    const Record record = look_for(name);
+    d_.tell(step_of(record), file_, name, record == Record::failed ? error_ : 0);
+    return record;
+  }
+
+  static trace_step step_of(Record record) {
+    switch (record) {
+      case Record::usable: return trace_step::vmailmgr_user;
+      case Record::expired: return trace_step::vmailmgr_expired;
+      case Record::failed: return trace_step::vmailmgr_failed;
+      case Record::none: return trace_step::vmailmgr_no_user;
+      default: return trace_step::vmailmgr_strange;
+    }
+  }
+
+  Record look_for(std::string_view name) {
     std::string data;
     const std::string key = text_lower(name);
     switch (db_->find(key, data, error_)) {

@@ -97,17 +97,19 @@ struct user_look {
   bool certain = true;   // rebuilt: each line is one that vdelivermail reads as it stands
 };
 
-user_look user_trouble(const std::string &path, int error) {
+user_look user_trouble(const delivery &d, const std::string &path, int error) {
+  d.tell(trace_step::vpopmail_failed, path, {}, error);
   return {outcome_of(QV_REASON_VPOPMAIL_TROUBLE, path, error), {}};
 }
 
-user_look in_database(cdb &db, const std::string &path, const std::string &name) {
+user_look in_database(const delivery &d, cdb &db, const std::string &path, const std::string &name) {
   user_look u;
   db.bound(READS_MAX);
   int error = 0;
   Look look = db.find(name, u.record, error);
   if (look == Look::absent && !db.sound(name, error)) look = Look::failed;
-  if (look == Look::failed) return user_trouble(path, error);
+  if (look == Look::failed) return user_trouble(d, path, error);
+  d.tell(look == Look::found ? trace_step::vpopmail_user : trace_step::vpopmail_no_user, path, name);
   u.says = outcome_of(look == Look::found ? QV_REASON_VPOPMAIL_USER : QV_REASON_VPOPMAIL_NO_USER, path);
   return u;
 }
@@ -162,9 +164,9 @@ class vpasswd_text {
   std::string text_;
 };
 
-user_look in_text(unique_fd fd, const std::string &path, const std::string &name) {
+user_look in_text(const delivery &d, unique_fd fd, const std::string &path, const std::string &name) {
   vpasswd_text text(name);
-  if (const int error = text.read(fd.get())) return user_trouble(path, error);
+  if (const int error = text.read(fd.get())) return user_trouble(d, path, error);
   user_look u;
   u.rebuilt = true;
   if (text.too_large) {
@@ -174,6 +176,7 @@ user_look in_text(unique_fd fd, const std::string &path, const std::string &name
                     "the database (vmkpasswd)";
     return u;
   }
+  d.tell(text.found ? trace_step::vpopmail_user : trace_step::vpopmail_no_user, path, name);
   u.certain = text.certain;
   u.record = std::move(text.record);
   if (text.found)
@@ -183,7 +186,8 @@ user_look in_text(unique_fd fd, const std::string &path, const std::string &name
   return u;
 }
 
-outcome elsewhere(const std::string &about, const std::string &why, const std::string &what_to_do) {
+outcome elsewhere(const delivery &d, const std::string &about, const std::string &why, const std::string &what_to_do) {
+  d.tell(trace_step::vpopmail_elsewhere, about, {}, 0, why);
   outcome o = outcome_of(QV_REASON_VPOPMAIL_ELSEWHERE, about);
   o.advice = why + ": " + what_to_do;
   return o;
@@ -201,14 +205,14 @@ user_look find(const delivery &d, const std::string &directory, const std::strin
   cdb *db = nullptr;
   // the home has been entered: a shorter way, and the one that nearly all mail goes
   const int error = d.visit.open_cdb(directory == d.user.home ? "vpasswd.cdb" : database, db);
-  if (error == 0) return in_database(*db, database, name);
-  if (!made_anew(error)) return user_trouble(database, error);
+  if (error == 0) return in_database(d, *db, database, name);
+  if (!made_anew(error)) return user_trouble(d, database, error);
   unique_fd fd;
   const int text_error = d.visit.open_data(text, fd);
-  if (text_error == 0) return in_text(std::move(fd), text, name);
-  if (!not_there(text_error)) return user_trouble(text, text_error);
-  if (!not_there(error)) return user_trouble(database, error);
-  return {elsewhere(directory, "there is neither vpasswd.cdb nor vpasswd in " + directory,
+  if (text_error == 0) return in_text(d, std::move(fd), text, name);
+  if (!not_there(text_error)) return user_trouble(d, text, text_error);
+  if (!not_there(error)) return user_trouble(d, database, error);
+  return {elsewhere(d, directory, "there is neither vpasswd.cdb nor vpasswd in " + directory,
                     "its users are lost (restore the files), or vpopmail keeps them in SQL (vconvert puts them into "
                     "files); until then every address is accepted"),
           {}};
@@ -230,6 +234,7 @@ bool is_odd_word(const std::string &action) {
 
 // usernotfound(). about: where the user is not.
 outcome no_user(const delivery &d, const shell_word &action, const std::string &about) {
+  d.tell(trace_step::vpopmail_action, d.found.name, action.text);
   if (!action.certain) return outcome_of(QV_REASON_PROGRAM);
   if (bounces_unknown(action)) return outcome_of(QV_REASON_VPOPMAIL_NO_USER, about);
   if (action.is("delete") && d.policy.refuse_delete) return outcome_of(QV_REASON_POLICY_DELETE);
@@ -276,19 +281,33 @@ outcome user(const delivery &d, const assigned &to, const user_look &u, const st
   const vpopmail_record record = vpopmail_parse(u.record);
   if (!record.complete) return outcome_of(QV_REASON_PROGRAM_DEFERS);
   if (record.bounces) {
+    d.tell(trace_step::vpopmail_bounce_flag, u.says.about, name);
     // of a user that vdelivermail perhaps does not find the line may dispose otherwise
     const bool surely =
         !u.rebuilt || (u.certain && (bounces_unknown(action) || may_rebuild(d.visit, to.directory)));
     return outcome_of(surely ? QV_REASON_VPOPMAIL_BOUNCE_FLAG : QV_REASON_PROGRAM);
   }
   if (record.directory.empty()) return outcome_of(QV_REASON_PROGRAM);
-  if (has_own_file(d, record.directory, rest)) return outcome_of(QV_REASON_VPOPMAIL_OWN);
+  if (has_own_file(d, record.directory, rest)) {
+    d.tell(trace_step::vpopmail_own_file, u.says.about, name);
+    return outcome_of(QV_REASON_VPOPMAIL_OWN);
+  }
   return outcome_pass(QV_REASON_VPOPMAIL_USER, true);
+}
+
+// The step of the mail domain's own record, for who listens; the key as users/assign has it.
+void tell_domain(const delivery &d, const assigned &to, const std::string &host) {
+  if (!d.told) return;
+  d.told->step(to.look == Look::found    ? trace_step::vpopmail_domain
+               : to.look == Look::absent ? trace_step::vpopmail_no_domain
+                                         : trace_step::vpopmail_failed,
+               {.file = "users/cdb", .name = "+" + host + "-", .error = to.error, .detail = to.directory});
 }
 
 // vdelivermail behind its tests of names.
 outcome by_users(const delivery &d, const std::string &full, const std::string &host, const shell_word &action) {
   const assigned to = assign(d, host);
+  tell_domain(d, to, host);
   if (to.look == Look::failed) return outcome_of(QV_REASON_VPOPMAIL_TROUBLE, "users/cdb", to.error);
   if (to.look == Look::absent) return no_user(d, action, "users/cdb");
   if (!to.certain) return outcome_of(QV_REASON_PROGRAM);
@@ -323,7 +342,7 @@ outcome unless_in_sql(const delivery &d, const shell_word &program, outcome says
   for (const std::string &home : {by_program, by_domain == by_program ? std::string() : by_domain})
     for (const char *name : {"/etc/vpopmail.mysql", "/etc/vpopmail.pgsql", "/etc/vpopmail.ldap"})
       if (const std::string settings = home.empty() ? home : home + name; !home.empty() && d.visit.present(settings))
-        return elsewhere(settings, "there is " + settings,
+        return elsewhere(d, settings, "there is " + settings,
                          "vpopmail probably keeps its users in SQL, so every address is accepted; if it does not, "
                          "remove this file");
   return says;
@@ -334,7 +353,10 @@ outcome unless_in_sql(const delivery &d, const shell_word &program, outcome says
 outcome vpopmail_read(const delivery &d, const shell_command &command) {
   if (command.words.size() != 3) return outcome_of(QV_REASON_PROGRAM_DEFERS);
   const std::string name = short_name(d.user.ext), host = short_name(d.domain);
-  if (!user_valid(name) || !domain_valid(host)) return outcome_of(QV_REASON_VPOPMAIL_BAD_NAME);
+  if (!user_valid(name) || !domain_valid(host)) {
+    if (d.told) d.told->step(trace_step::vpopmail_bad_name, {.name = name + "@" + host});
+    return outcome_of(QV_REASON_VPOPMAIL_BAD_NAME);
+  }
   return unless_in_sql(d, command.words[0], by_users(d, name, host, command.words[2]));
 }
 

@@ -46,6 +46,19 @@ void each_line(std::string_view file, Take take) {
   }
 }
 
+// constmap's entry: its name, and its value where the form has one. False: it does not
+// count.
+bool split(std::string_view entry, control_form form, std::string_view &name, std::string_view &value) {
+  name = entry;
+  value = {};
+  if (form == control_form::names) return true;
+  const size_t at = entry.find(':');
+  if (at == entry.npos) return false;
+  name = entry.substr(0, at);
+  value = entry.substr(at + 1);
+  return true;
+}
+
 }  // namespace
 
 std::string control_parseline(std::string_view file) {
@@ -65,6 +78,19 @@ std::vector<control_line> control_lines(std::string_view file) {
   std::vector<control_line> lines;
   each_line(file, [&](std::string_view line, unsigned number) { lines.push_back({number, line}); });
   return lines;
+}
+
+unsigned control_line_of(std::string_view file, std::string_view name, control_form form) {
+  unsigned last = 0;
+  each_line(file, [&](std::string_view line, unsigned number) {
+    // a NUL within the line makes two entries of it
+    for (size_t end = 0; end != line.npos; line.remove_prefix(end == line.npos ? 0 : end + 1)) {
+      end = line.find('\0');
+      std::string_view key, value;
+      if (split(line.substr(0, end), form, key, value) && text_equal(key, name)) last = number;
+    }
+  });
+  return last;
 }
 
 control_text control_slurp(const char *path, int dir) { return read_file(dir, path, false); }
@@ -112,14 +138,8 @@ control_map::control_map(std::string_view entries, Form form) {
     if (end == entries.npos) break;
     std::string_view entry = entries.substr(0, end);
     entries.remove_prefix(end + 1);
-    std::string_view name = entry, value;
-    if (form == Form::colon) {
-      size_t at = entry.find(':');
-      if (at == entry.npos) continue;
-      name = entry.substr(0, at);
-      value = entry.substr(at + 1);
-    }
-    entries_.insert_or_assign(std::string(name), std::string(value));
+    std::string_view name, value;
+    if (split(entry, form, name, value)) entries_.insert_or_assign(std::string(name), std::string(value));
   }
 }
 

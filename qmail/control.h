@@ -51,6 +51,16 @@ struct control_line {
 };
 std::vector<control_line> control_lines(std::string_view file);
 
+// constmap: does an entry of a list hold a name, or a name and a value?
+enum class control_form {
+  names,  // an entry is a name (locals, rcpthosts ...)
+  colon   // name:value, split at the first colon; entries without one do not count
+};
+
+// Which line of the file (its whole text) is the one that a map of its entries has for
+// this name: the last of equal ones. 0: none.
+unsigned control_line_of(std::string_view file, std::string_view name, control_form form);
+
 // control_readint: the number that begins the first line. absent also where
 // the first line does not begin with a digit. Numbers wrap as scan_ulong does.
 struct control_number {
@@ -67,10 +77,7 @@ size_t control_scan(std::string_view s, unsigned long &number);
 // letters; of two with the same name the last one counts.
 class control_map {
  public:
-  enum class Form {
-    names,  // an entry is a name (locals, rcpthosts ...)
-    colon   // name:value, split at the first colon; entries without one do not count
-  };
+  using Form = control_form;
   control_map() = default;
   control_map(std::string_view entries, Form form);
 

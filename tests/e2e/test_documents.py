@@ -305,7 +305,7 @@ def documented_files(name):
 
 
 def test_control_files_of_the_daemon():
-    names = re.search(r'CONTROL_NAMES = \{(.*?)\}', text('address/controls.h'), re.S)[1]
+    names = re.search(r'CONTROL_NAMES = \{(.*?)\}', text('address/route.h'), re.S)[1]
     read = set(re.findall(r'"(\w+)"', names)) | control_files('qmail-verify.c', *production('address/*', 'qmail/*'))
     read |= set(re.findall(r'_file(?:\(host|\{files), "(\w+)"', code('address/address.cpp') + code('daemon/crew.cpp')))
     same('control/', f'man/{DAEMON}, FILES,', documented_files(DAEMON), read)
