@@ -45,7 +45,7 @@ class check {
 
   int run() {
     const bool list = !options_.file.empty();
-    if (list && !file_.open(options_.file)) return VRFY_TROUBLE;  // before the asker leaves this folder
+    if (list && !file_.open(options_.file)) return VRFY_TROUBLE;
     const auto asker = vrfy_asker_for(options_);
     if (!asker) return VRFY_TROUBLE;
     if (list) asker->ready_when([&] { return file_.ready(); });

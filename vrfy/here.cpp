@@ -24,7 +24,7 @@ std::unique_ptr<vrfy_host> vrfy_host::open(const vrfy_options &options) {
   std::unique_ptr<vrfy_host> out(new vrfy_host);
   out->address_ = address_new(&config, note, out.get(), sockbits_now_ms());
   if (!out->address_ && errno == ENOMEM) throw std::bad_alloc();
-  if (!out->address_ || chdir(options.qmail.c_str()) == -1) {
+  if (!out->address_) {
     vrfy_say_errno("cannot enter the qmail directory " + vrfy_safe(options.qmail), errno);
     return nullptr;
   }

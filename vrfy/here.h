@@ -15,8 +15,7 @@
 // said on standard error, each sentence once.
 class vrfy_host {
  public:
-  // The qmail directory becomes the working directory: names from the command line
-  // are opened before. Null after a message.
+  // Null after a message.
   static std::unique_ptr<vrfy_host> open(const vrfy_options &options);
   ~vrfy_host();
   vrfy_host(const vrfy_host &) = delete;
