@@ -118,10 +118,10 @@ def environment(site):
     return {'PATH': '/usr/bin:/bin', 'LISTEN': f'127.0.0.1:{PORT}', **dict(line.split('=', 1) for line in own)}
 
 
-def start(daemon, site, log):
+def start(daemon, site, log, **env):
     """Started and listening, or an exception with what it logged."""
     process = subprocess.Popen([daemon], cwd='/', stdin=subprocess.DEVNULL, stderr=log,
-                               env=environment(site))
+                               env={**environment(site), **env})
     with open(log.name, 'rb') as f:
         while b'Listening' not in f.read():
             f.seek(0)
@@ -186,15 +186,15 @@ def judge(daemon, site, work):
             raise SystemExit('the daemon did not end cleanly')
 
 
-def main():
-    daemon, site = sys.argv[1:]
+def in_a_folder(job, *arguments):
+    """job(..., work), with a folder that goes with what is mounted on it."""
     work = tempfile.mkdtemp(prefix='verdicts.')
     try:
-        judge(daemon, site, work)
+        job(*arguments, work)
     finally:
         subprocess.run(['umount', '-l', work], stderr=subprocess.DEVNULL)
         os.rmdir(work)
 
 
 if __name__ == '__main__':
-    main()
+    in_a_folder(judge, *sys.argv[1:])
