@@ -19,6 +19,7 @@ from qmailhost import Host, newu
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DAEMON, SMTPD = 'qmail-verify.8', 'qmail-smtpd.8'
 PACKET, CLIENT, POLICY = 'qmail-verify-packet.5', 'verifyrcpt.3', 'qmail-verifypolicy.5'
+VRFY = 'qmail-vrfy.1'
 
 
 # ---- the tree
@@ -126,7 +127,7 @@ def same(what, where, written, read):
     assert not stale, f'{where} has {what} {", ".join(stale)}, which no source has: take it out'
 
 
-@pytest.mark.parametrize('name', ['README', 'CHANGES', 'LICENSE', 'SECURITY', *(f'man/{p}' for p in (DAEMON, SMTPD, PACKET, CLIENT, POLICY))])
+@pytest.mark.parametrize('name', ['README', 'CHANGES', 'LICENSE', 'SECURITY', *(f'man/{p}' for p in (DAEMON, SMTPD, PACKET, CLIENT, POLICY, VRFY))])
 def test_it_is_there(name):
     assert len(text(name)) > 200, f'{name} says nothing: write it'
 
@@ -287,6 +288,11 @@ def test_environment_of_the_server():
     same('the variable', f'man/{SMTPD}, ENVIRONMENT,', listed(section(SMTPD, 'ENVIRONMENT'), 'Ev'), variables(*sources))
 
 
+def test_environment_of_qmail_vrfy():
+    same('the variable', f'man/{VRFY}, ENVIRONMENT,', listed(section(VRFY, 'ENVIRONMENT'), 'Ev'),
+         variables('qmail-vrfy.cpp', *production('vrfy/*')))
+
+
 def test_no_other_file_reads_the_environment():
     """The client library and the file formats are told what to do by their callers."""
     for name in production('verifyrcpt.*', 'sockbits.*', 'udpbits.*', 'logbits.*', 'qmail/*', 'address/*'):
@@ -356,6 +362,26 @@ def test_exit_codes_of_the_server():
 def test_options():
     read = set(re.findall(r'strcmp\(argv\[1\], "-(\w)"\)', code('qmail-verify.c')))
     same('the option -', f'man/{DAEMON}, OPTIONS,', listed(section(DAEMON, 'OPTIONS'), 'Fl'), read)
+
+
+def test_exit_codes_of_qmail_vrfy():
+    codes = re.search(r'enum vrfy_exit \{(.*?)\}', code('vrfy/options.h'), re.S)[1]
+    same('the exit status', f'man/{VRFY}, EXIT STATUS,', re.findall(r'^\.It (\d+)', section(VRFY, 'EXIT STATUS'), re.M),
+         re.findall(r'= (\d+)', codes))
+
+
+def test_options_of_qmail_vrfy():
+    """Each row of the table stands in the manual page, and in --help."""
+    source = code('vrfy/options.cpp')
+    rows = re.findall(r"\{(?:'(\w)'|0), (?:\"(\w+)\"|nullptr), \w+, ", source)
+    read = {letter or f'-{word}' for letter, word in rows}
+    assert {'f', 'n', '-help', '-sender'} <= read, 'this test does not understand the table in vrfy/options.cpp any more'
+    written = listed(section(VRFY, 'DESCRIPTION'), 'Fl')
+    missing = sorted(read - written)
+    assert not missing, f'man/{VRFY}, DESCRIPTION, does not have the options -{", -".join(missing)}: write it there'
+    usage = next(one for one in literals(source) if one.startswith('usage: qmail-vrfy'))
+    unsaid = sorted(one for one in read if f'-{one}' not in usage and not re.search(rf'\[-\w*{one}', usage))
+    assert not unsaid, f'vrfy/options.cpp, USAGE, does not have -{", -".join(unsaid)}'
 
 
 # ---- what the programs say
