@@ -404,3 +404,23 @@ def test_it_ends_when_it_is_told_to(host):
     assert process.wait(DEADLINE) == -signal.SIGINT
     for pipe in (process.stdin, process.stdout, process.stderr):
         pipe.close()
+
+
+# ---- completion
+
+def completed(*words, cwd=None):
+    """What bash would propose for the last of these words."""
+    script = ('source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _qmail_vrfy "$1"; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(['bash', '-c', script, qmailhost.ROOT / 'service/completion/qmail-vrfy.bash', VRFY, *words],
+                          capture_output=True, text=True, cwd=cwd)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    return set(done.stdout.split())
+
+
+def test_completion_knows_the_options(build, tmp_path):
+    assert {'-f', '-j', '-n', '-s', '-V', '--sender='} <= completed('-')
+    assert completed('--se') >= {'--sender='} and '-f' not in completed('--se')
+    (tmp_path / 'list').touch()
+    assert completed('-f', 'l', cwd=tmp_path) == completed('-nf', '', cwd=tmp_path) == {'list'}
+    assert completed('joe', cwd=tmp_path) == set()
