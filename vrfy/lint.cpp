@@ -17,7 +17,8 @@
 const char *lint_name(lint_code code) {
   switch (code) {
 #define LINT_X(symbol, name) \
-  case lint_code::symbol: return name;
+  case lint_code::symbol:    \
+    return name;
     LINT_CODES(LINT_X)
 #undef LINT_X
   }
@@ -44,12 +45,15 @@ std::string lint_quoted(std::string_view word) {
 }
 
 bool lint_certain(int error) {
-  return site_absent(error) || error == EACCES || error == EPERM || error == EISDIR || error == EINVAL || error == CDB_DAMAGED;
+  return site_absent(error) || error == EACCES || error == EPERM || error == EISDIR || error == EINVAL ||
+         error == CDB_DAMAGED;
 }
 
 std::string lint_error(int error) { return error == CDB_DAMAGED ? "damaged" : strerror(error); }
 
-bool lint_older(const struct stat &made, const struct stat &from) { return made.st_mtim.tv_sec + 1 < from.st_mtim.tv_sec; }
+bool lint_older(const struct stat &made, const struct stat &from) {
+  return made.st_mtim.tv_sec + 1 < from.st_mtim.tv_sec;
+}
 
 void lint_sentences(lint_code code, const std::string &file, const std::vector<std::string> &sentences,
                     const char *advice, lint_report &report) {
@@ -59,8 +63,8 @@ void lint_sentences(lint_code code, const std::string &file, const std::vector<s
     size_t digits = 0;
     if (sentence.starts_with(begin)) digits = control_scan(std::string_view(sentence).substr(begin.size()), line);
     const size_t text = digits ? sentence.find(": ", begin.size() + digits) : sentence.find(": ");
-    report.add(code, {file, static_cast<unsigned>(line)},
-               text == sentence.npos ? sentence : sentence.substr(text + 2), advice);
+    report.add(code, {file, static_cast<unsigned>(line)}, text == sentence.npos ? sentence : sentence.substr(text + 2),
+               advice);
   }
 }
 
@@ -76,6 +80,22 @@ void lint_all(lint_host &host, const lint_settings &settings, lint_report &repor
 
 // ---- the mode
 
+std::string lint_line(const lint_finding &f) {
+  std::string out = f.at.file;
+  if (f.at.line) out += " line " + std::to_string(f.at.line);
+  return vrfy_safe_sentence(out + ": " + lint_name(f.code) + ": " + f.text + ": " + f.advice) + "\n";
+}
+
+std::string lint_json(const lint_finding &f) {
+  std::string out = "{\"file\":";
+  vrfy_json_string(out, f.at.file);
+  out += ",\"line\":" + std::to_string(f.at.line) + ",\"code\":\"" + lint_name(f.code) + "\",\"text\":";
+  vrfy_json_string(out, f.text);
+  out += ",\"advice\":";
+  vrfy_json_string(out, f.advice);
+  return out + "}\n";
+}
+
 namespace {
 
 // So many findings of a code are shown, the others are counted.
@@ -87,7 +107,7 @@ class printed {
 
   void add(const lint_finding &f) {
     if (++count_[f.code] > SHOWN_MAX && !options_.explain) return;
-    out_.put(options_.json ? json(f) : line(f));
+    out_.put(options_.json ? lint_json(f) : lint_line(f));
   }
 
   int end() {
@@ -97,22 +117,6 @@ class printed {
   }
 
  private:
-  static std::string line(const lint_finding &f) {
-    std::string out = f.at.file;
-    if (f.at.line) out += " line " + std::to_string(f.at.line);
-    return vrfy_safe_sentence(out + ": " + lint_name(f.code) + ": " + f.text + ": " + f.advice) + "\n";
-  }
-
-  static std::string json(const lint_finding &f) {
-    std::string out = "{\"file\":";
-    vrfy_json_string(out, f.at.file);
-    out += ",\"line\":" + std::to_string(f.at.line) + ",\"code\":\"" + lint_name(f.code) + "\",\"text\":";
-    vrfy_json_string(out, f.text);
-    out += ",\"advice\":";
-    vrfy_json_string(out, f.advice);
-    return out + "}\n";
-  }
-
   std::string more(const std::string &code, unsigned long count) const {
     const std::string number = std::to_string(count);
     if (options_.json) return "{\"code\":\"" + code + "\",\"more\":" + number + "}\n";

@@ -156,6 +156,8 @@ class lint_host {
   virtual int status(const std::string &path, struct stat &st) = 0;
   // The same as site::users_cdb, for a database of qmail's own.
   virtual Look database(const std::string &path, cdb &db, int &error) = 0;
+  // This process has its own ids again, after looks as others.
+  virtual void rest() = 0;
   // Every passwd entry that getpwent(3) gives. 0, or errno.
   virtual int each_user(const std::function<void(const site_passwd &entry)> &visit) = 0;
 };
@@ -177,7 +179,8 @@ struct lint_entry {
 // The control files, read once. Those that are not there, or cannot be read, are empty.
 class lint_files {
  public:
-  // Reads and checks each control file by itself; tells what is wrong with it.
+  // Reads and checks each control file by itself; tells what is wrong with it. Leaves the
+  // process with its own ids.
   lint_files(lint_host &host, const lint_settings &settings, lint_report &report);
 
   struct one {
@@ -211,6 +214,10 @@ class lint_files {
 // Control files against each other.
 void lint_domains(lint_host &host, const lint_files &files, lint_report &report);
 
+// Of them only that what control/rcpthosts and control/morercpthosts accept is of this
+// host or routed (the code rcpthost-nowhere).
+void lint_nowhere(lint_host &host, const lint_files &files, lint_report &report);
+
 // Whose home is to be looked at, and where it is named.
 struct lint_home {
   uid_t uid = 0;
@@ -234,6 +241,11 @@ void lint_mail(lint_host &host, const lint_settings &settings, const lint_files 
 
 // All of it.
 void lint_all(lint_host &host, const lint_settings &settings, lint_report &report);
+
+// ---- a finding as it is printed: a line of text, a line with a JSON object
+
+std::string lint_line(const lint_finding &finding);
+std::string lint_json(const lint_finding &finding);
 
 // ---- pieces of rules
 

@@ -12,13 +12,13 @@
 namespace {
 
 enum class Form {
-  host,    // one line, a host's name
-  word,    // one line, anything
-  number,  // one line, a number
-  names,   // a name a line
-  senders, // an address, or @ and a host, a line
-  colon,   // name:value a line
-  other    // lines with a reader of their own
+  host,     // one line, a host's name
+  word,     // one line, anything
+  number,   // one line, a number
+  names,    // a name a line
+  senders,  // an address, or @ and a host, a line
+  colon,    // name:value a line
+  other     // lines with a reader of their own
 };
 
 // The program that reads it, as whose user it has to be readable.
@@ -88,7 +88,8 @@ std::string and_more(size_t lines) {
 // What no qmail file should hold is told, and taken out.
 std::string mend(const std::string &path, std::string text, lint_report &report) {
   if (text.starts_with(BYTE_ORDER_MARK)) {
-    report.add(lint_code::BOM, {path, 1}, "begins with a byte order mark, which qmail takes for a part of the first line",
+    report.add(lint_code::BOM, {path, 1},
+               "begins with a byte order mark, which qmail takes for a part of the first line",
                "save the file without it, as plain ASCII");
     text.erase(0, BYTE_ORDER_MARK.size());
   }
@@ -160,9 +161,9 @@ class name_check {
       return tell(lint_code::NAME_NOT_ASCII, "has bytes that are not ASCII: other hosts write such a domain with xn--",
                   "write it as they do");
     if (name.starts_with('.') && (file_.name == "locals" || file_.name == "percenthack"))
-      return tell(lint_code::NAME_SUFFIX, "begins with a dot: in this file that stands for no domain below it",
-                  file_.name == "locals" ? "name each domain, or write it into control/virtualdomains"
-                                         : "name each domain");
+      return tell(
+          lint_code::NAME_SUFFIX, "begins with a dot: in this file that stands for no domain below it",
+          file_.name == "locals" ? "name each domain, or write it into control/virtualdomains" : "name each domain");
     return false;
   }
 
@@ -233,10 +234,14 @@ void tell_twice(const known_file &file, const lint_entry &first, const lint_entr
 
 std::string reader_name(const lint_settings &settings, Reader reader) {
   switch (reader) {
-    case Reader::smtpd: return settings.qmaild;
-    case Reader::send: return settings.qmails;
-    case Reader::remote: return settings.qmailr;
-    case Reader::root: break;
+    case Reader::smtpd:
+      return settings.qmaild;
+    case Reader::send:
+      return settings.qmails;
+    case Reader::remote:
+      return settings.qmailr;
+    case Reader::root:
+      break;
   }
   return {};
 }
@@ -261,7 +266,8 @@ void check_readable(lint_host &host, const lint_settings &settings, Reader reade
 std::string who_else(const struct stat &st) {
   if (st.st_uid != 0) return "belongs to the user with uid " + std::to_string(st.st_uid);
   if (st.st_mode & S_IWOTH) return "can be written by everybody";
-  if ((st.st_mode & S_IWGRP) && st.st_gid != 0) return "can be written by the group with gid " + std::to_string(st.st_gid);
+  if ((st.st_mode & S_IWGRP) && st.st_gid != 0)
+    return "can be written by the group with gid " + std::to_string(st.st_gid);
   return {};
 }
 
@@ -303,6 +309,7 @@ lint_files::lint_files(lint_host &host, const lint_settings &settings, lint_repo
   if (host.status("control/morercpthosts.cdb", st) == 0) readers[Reader::smtpd].push_back("control/morercpthosts.cdb");
   for (const auto &[reader, paths] : readers)
     if (reader != Reader::root) check_readable(host, settings, reader, paths, report);
+  host.rest();
 }
 
 void lint_files::read(std::string_view name, one &to, lint_report &report) {

@@ -32,7 +32,8 @@ class domains {
  public:
   domains(lint_host &host, const lint_files &files, lint_report &report) : host_(host), files_(files), report_(report) {
     for (const lint_entry &e : files["virtualdomains"].entries)
-      if (e.name.find('@') != std::string::npos && !e.value.empty()) with_addresses_.insert(std::string(domain_of(e.name)));
+      if (e.name.find('@') != std::string::npos && !e.value.empty())
+        with_addresses_.insert(std::string(domain_of(e.name)));
   }
 
   void me() {
@@ -61,8 +62,10 @@ class domains {
                     "take it out, or add the domain there");
       if (rcpthosts_there() && accepted(e.name))
         report_.add(lint_code::PERCENTHACK_RELAY, {"control/percenthack", e.line},
-                    lint_quoted(e.name) + " is in control/rcpthosts too: everybody can send mail to other hosts by way of "
-                                          "user%host@" + e.name,
+                    lint_quoted(e.name) +
+                        " is in control/rcpthosts too: everybody can send mail to other hosts by way of "
+                        "user%host@" +
+                        e.name,
                     "take it out");
     }
   }
@@ -72,8 +75,9 @@ class domains {
     if (files_["envnoathost"].look != Look::found || name.empty() || name.find(' ') != name.npos) return;
     if (is_ours(name) || is_routed(name) || !files_.known({"locals", "virtualdomains", "smtproutes"})) return;
     report_.add(lint_code::ENVNOATHOST_NOWHERE, {"control/envnoathost", 1},
-                lint_quoted(name) + ", the domain of addresses without one, is neither in control/locals nor in "
-                                    "control/virtualdomains nor in control/smtproutes",
+                lint_quoted(name) +
+                    ", the domain of addresses without one, is neither in control/locals nor in "
+                    "control/virtualdomains nor in control/smtproutes",
                 "write a domain of this host into it, or remove the file");
   }
 
@@ -104,6 +108,8 @@ class domains {
     if (!files_.known({"locals", "virtualdomains", "smtproutes"})) return;
     for (const lint_entry &e : files_["rcpthosts"].entries) leads("control/rcpthosts", e);
     for (const lint_entry &e : files_["morercpthosts"].entries) leads("control/morercpthosts", e);
+    if (files_["morercpthosts"].look == Look::absent)
+      for (const std::string &name : more_) leads("control/morercpthosts.cdb", {0, name, {}});
   }
 
   void morercpthosts() {
@@ -148,9 +154,10 @@ class domains {
       const std::string name = text_lower(line.text.substr(0, line.text.find(':')));
       if (name.size() == line.text.size() || name.empty() || name.find_first_of(" \t@*") != name.npos) continue;
       if (is_ours(name) || has_below(name)) continue;
-      report_.add(lint_code::POLICY_NOWHERE, {"control/verifypolicy", line.number},
-                  lint_quoted(name) + " is neither in control/locals nor in control/virtualdomains: the line never counts",
-                  "take it out, or write the domain as it stands there");
+      report_.add(
+          lint_code::POLICY_NOWHERE, {"control/verifypolicy", line.number},
+          lint_quoted(name) + " is neither in control/locals nor in control/virtualdomains: the line never counts",
+          "take it out, or write the domain as it stands there");
     }
   }
 
@@ -183,7 +190,9 @@ class domains {
   // Is there a domain of this host below this suffix?
   bool has_below(std::string_view suffix) const {
     const auto is_below = [&](const lint_entry &e) { return below(domain_of(e.name), suffix); };
-    const auto any = [&](const lint_files::one &f) { return std::any_of(f.entries.begin(), f.entries.end(), is_below); };
+    const auto any = [&](const lint_files::one &f) {
+      return std::any_of(f.entries.begin(), f.entries.end(), is_below);
+    };
     if (files_["locals"].look == Look::absent && below(text_lower(files_.line("me")), suffix)) return true;
     return suffix.starts_with('.') && (any(files_["locals"]) || any(virtualdomains()));
   }
@@ -205,20 +214,24 @@ class domains {
     const std::string_view name = domain_of(e.name);
     if (name.empty() || own_name(name) || accepted(name) || (is_virtual_entry && is_local(name))) return;
     if (!told_.emplace(name).second) return;
-    report_.add(lint_code::NOT_IN_RCPTHOSTS, {file, e.line},
-                lint_quoted(name) + " is not in control/rcpthosts: qmail-smtpd refuses mail for it that comes from outside",
-                "add it there, or take it out here");
+    report_.add(
+        lint_code::NOT_IN_RCPTHOSTS, {file, e.line},
+        lint_quoted(name) + " is not in control/rcpthosts: qmail-smtpd refuses mail for it that comes from outside",
+        "add it there, or take it out here");
   }
 
   void leads(const char *file, const lint_entry &e) {
-    if (files_[std::string_view(file).substr(sizeof "control/" - 1)].find(e.name)->line != e.line) return;
-    if (e.name.starts_with('[') || is_ours(e.name) || is_routed(e.name) || text_equal(e.name, files_.line("me"))) return;
+    const lint_entry *counts = files_[std::string_view(file).substr(sizeof "control/" - 1)].find(e.name);
+    if (counts && counts->line != e.line) return;
+    if (e.name.starts_with('[') || is_ours(e.name) || is_routed(e.name) || text_equal(e.name, files_.line("me")))
+      return;
     const auto &routes = files_["smtproutes"].entries;
     const auto is_below = [&](const lint_entry &r) { return below(r.name, e.name); };
     if (has_below(e.name) || std::any_of(routes.begin(), routes.end(), is_below)) return;
     report_.add(lint_code::RCPTHOST_NOWHERE, {file, e.line},
-                lint_quoted(e.name) + " is accepted, but neither in control/locals nor in control/virtualdomains nor in "
-                                      "control/smtproutes: its mail is sent on to wherever the DNS says",
+                lint_quoted(e.name) +
+                    " is accepted, but neither in control/locals nor in control/virtualdomains nor in "
+                    "control/smtproutes: its mail is sent on to wherever the DNS says",
                 "take it out; or add it to one of them, to control/smtproutes as \"" + e.name +
                     ":\" if this host is a backup MX for it");
   }
@@ -234,12 +247,13 @@ class domains {
       if (!wanted.contains(name)) return differs({made, 0}, lint_quoted(name) + " is not in " + text);
     struct stat old, now;
     if (host_.status(made, old) == 0 && host_.status(text, now) == 0 && lint_older(old, now))
-      report_.add(lint_code::MORERCPTHOSTS_OLDER, {made, 0}, "is older than " + text + ", though they still say the same",
-                  "run qmail-newmrh");
+      report_.add(lint_code::MORERCPTHOSTS_OLDER, {made, 0},
+                  "is older than " + text + ", though they still say the same", "run qmail-newmrh");
   }
 
   void differs(lint_place at, const std::string &what) {
-    report_.add(lint_code::MORERCPTHOSTS_DIFFERS, std::move(at), what + ", which qmail-smtpd reads", "run qmail-newmrh");
+    report_.add(lint_code::MORERCPTHOSTS_DIFFERS, std::move(at), what + ", which qmail-smtpd reads",
+                "run qmail-newmrh");
   }
 
   lint_host &host_;
@@ -252,6 +266,12 @@ class domains {
 };
 
 }  // namespace
+
+void lint_nowhere(lint_host &host, const lint_files &files, lint_report &report) {
+  domains rules(host, files, report);
+  rules.morercpthosts();
+  rules.nowhere();
+}
 
 void lint_domains(lint_host &host, const lint_files &files, lint_report &report) {
   domains rules(host, files, report);

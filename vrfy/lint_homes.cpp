@@ -19,11 +19,11 @@ constexpr size_t VPASSWD_MAX = size_t{64} << 20;
 
 // What editors and packages put behind a name, and what people do who keep an old file.
 bool is_copy(std::string_view name) {
-  constexpr std::string_view ENDS[] = {".bak",  ".backup", ".old", ".orig", ".save", ".swp", ".tmp", ".new",
-                                       ".rej",  ".copy",   ".off", ".disabled", ".dist", ".sample", "~"};
+  constexpr std::string_view ENDS[] = {".bak", ".backup", ".old", ".orig",     ".save", ".swp",    ".tmp", ".new",
+                                       ".rej", ".copy",   ".off", ".disabled", ".dist", ".sample", "~"};
   const size_t dot = name.rfind('.');
-  const bool dated = dot != name.npos && dot + 1 < name.size() &&
-                     name.find_first_not_of("0123456789-_", dot + 1) == name.npos;
+  const bool dated =
+      dot != name.npos && dot + 1 < name.size() && name.find_first_not_of("0123456789-_", dot + 1) == name.npos;
   return dated || std::any_of(std::begin(ENDS), std::end(ENDS), [&](auto end) { return name.ends_with(end); });
 }
 
@@ -43,11 +43,12 @@ class one_home {
     mode_t mode = 0;
     if (const int error = visit_.mode(mode)) return report_.unread({home_.path, 0}, error);
     if (mode & patrn_)
-      tell(lint_code::HOME_WRITABLE, "can be written by others (mode " + octal(mode) + "): qmail defers all mail for " + whose(),
+      tell(lint_code::HOME_WRITABLE,
+           "can be written by others (mode " + octal(mode) + "): qmail defers all mail for " + whose(),
            "chmod go-w it");
     else if (mode & S_ISVTX)
-      tell(lint_code::HOME_STICKY, "has the sticky bit (mode " + octal(mode) + "): qmail defers all mail for " + whose(),
-           "chmod -t it");
+      tell(lint_code::HOME_STICKY,
+           "has the sticky bit (mode " + octal(mode) + "): qmail defers all mail for " + whose(), "chmod -t it");
     std::vector<std::string> names;
     bool text = false, database = false;
     const int error = visit_.names(home_.path, [&](const std::string &name) {
@@ -76,8 +77,8 @@ class one_home {
   void not_entered(int error) {
     if (site_absent(error))
       return report_.add(lint_code::HOME_MISSING, home_.at,
-                         "the home " + home_.path + " is not there (" + lint_error(error) + "): qmail defers all mail for " +
-                             lint_quoted(home_.user),
+                         "the home " + home_.path + " is not there (" + lint_error(error) +
+                             "): qmail defers all mail for " + lint_quoted(home_.user),
                          "make it, or mend what names it");
     if (error == EACCES || error == EPERM)
       return tell(lint_code::HOME_CLOSED, "cannot be entered by " + whose() + ": qmail defers all mail for it",
@@ -120,9 +121,10 @@ class one_home {
   void never_matches(const lint_place &at, std::string_view ext) {
     std::string meant = text_lower(ext);
     std::replace(meant.begin(), meant.end(), '.', ':');
-    report_.add(lint_code::DOTQMAIL_NAME, at,
-                "is never found: qmail looks for names in lower case, with a colon for each dot",
-                "name it " + at.file.substr(at.file.rfind('/') + 1, at.file.size() - at.file.rfind('/') - 1 - ext.size()) + meant);
+    report_.add(
+        lint_code::DOTQMAIL_NAME, at, "is never found: qmail looks for names in lower case, with a colon for each dot",
+        "name it " + at.file.substr(at.file.rfind('/') + 1, at.file.size() - at.file.rfind('/') - 1 - ext.size()) +
+            meant);
   }
 
   void content(lint_place at, const site_dotqmail &file) {
@@ -182,7 +184,8 @@ class one_home {
       const bool first = seen.insert(rest.substr(0, colon)).second;
       if (first && (look == Look::absent || record != rest.substr(colon + 1, end - colon - 1)))
         return report_.add(lint_code::VPASSWD_DIFFERS, {from.file, line},
-                           "the user " + lint_quoted(rest.substr(0, colon)) + (look == Look::absent ? " is not" : " stands otherwise") +
+                           "the user " + lint_quoted(rest.substr(0, colon)) +
+                               (look == Look::absent ? " is not" : " stands otherwise") +
                                " in vpasswd.cdb, which vpopmail reads",
                            "run vmkpasswd for the domain");
       rest.remove_prefix(end + 1);

@@ -13,7 +13,7 @@
 namespace {
 
 // A local part that surely nobody has.
-constexpr const char *NOBODY = "qmail-vrfy-lint-4f1d0c7a92";
+constexpr const char *NOBODY = "vrfylint4f1d0c7a92";
 
 // These have to be there (RFC 5321, section 4.5.1, for the first; qmail's INSTALL.alias).
 constexpr const char *OFFICES[] = {"postmaster", "mailer-daemon", "root"};
@@ -55,7 +55,10 @@ class mail {
       if (at != std::string::npos)
         look(e.name, {"control/virtualdomains", e.line}, e.value);
       else
-        look(std::string(NOBODY) + "@" + (e.name.empty() ? "any.example" : e.name.starts_with('.') ? "any" + e.name : e.name),
+        look(std::string(NOBODY) + "@" +
+                 (e.name.empty()            ? "any.example"
+                  : e.name.starts_with('.') ? "any" + e.name
+                                            : e.name),
              {"control/virtualdomains", e.line}, e.value);
     }
   }
@@ -69,9 +72,10 @@ class mail {
     unique_fd fd;
     if (!visit) return report_.unread({path, 0}, error, "cannot be looked at as " + who.name);
     if ((error = visit->enter(who.home)) == 0 && (error = visit->open_data(path, fd)) != 0 && lint_certain(error))
-      report_.add(lint_code::DATABASE, {path, 0},
-                  "cannot be read by " + who.name + " (" + lint_error(error) + "), though VERIFY_FASTFORWARDCDB names it",
-                  "make it with newaliases or setforward, or unset the variable");
+      report_.add(
+          lint_code::DATABASE, {path, 0},
+          "cannot be read by " + who.name + " (" + lint_error(error) + "), though VERIFY_FASTFORWARDCDB names it",
+          "make it with newaliases or setforward, or unset the variable");
   }
 
  private:
@@ -86,9 +90,12 @@ class mail {
     switch (j.reason) {
       case QV_REASON_FASTFORWARD_TROUBLE:
       case QV_REASON_VPOPMAIL_TROUBLE:
-      case QV_REASON_VMAILMGR_TROUBLE: return database(j, at);
-      case QV_REASON_NO_MAILBOX: return nowhere(address, at, prefix);
-      default: return;
+      case QV_REASON_VMAILMGR_TROUBLE:
+        return database(j, at);
+      case QV_REASON_NO_MAILBOX:
+        return nowhere(address, at, prefix);
+      default:
+        return;
     }
   }
 
@@ -109,7 +116,8 @@ class mail {
     const user_result who = user_find(host_.looks(), settings_.judged, local);
     if (who.reason != QV_REASON_NONE || who.user.dash.empty()) return;
     if (address.starts_with(NOBODY) && has_any(who.user)) return;
-    const bool alias = who.user.key.empty() && who.user.name == settings_.judged.alias && !text_equal(prefix, who.user.name);
+    const bool alias =
+        who.user.key.empty() && who.user.name == settings_.judged.alias && !text_equal(prefix, who.user.name);
     report_.add(lint_code::VIRTUAL_NOWHERE, at,
                 (alias ? "there is no user " + lint_quoted(prefix) + ", and " : "") + who.user.home +
                     " has no dot-qmail file for its mail: all of it bounces",

@@ -22,6 +22,7 @@ class host_unix final : public lint_host {
   host_unix() : site_(CONF_QMAILP, CONF_NOFILES) { site_.begin(); }
 
   site &looks() override { return site_; }
+  void rest() override { site_.rest(); }
 
   control_text file(const std::string &path) override {
     site_.rest();

@@ -80,7 +80,8 @@ class users {
       const size_t end = text.find('\n');
       const std::string_view line = text.substr(0, end);
       text.remove_prefix(end == text.npos ? text.size() : end + 1);
-      if (line.empty() || line.front() == '=' || line.front() == '+' || line.find(':') == line.npos || line.front() == ':')
+      if (line.empty() || line.front() == '=' || line.front() == '+' || line.find(':') == line.npos ||
+          line.front() == ':')
         continue;
       report_.add(lint_code::ASSIGN_KIND, {ASSIGN, number},
                   lint_quoted(line.substr(0, line.find(':'))) +
@@ -122,7 +123,8 @@ class users {
     if (cdb_look_ != Look::failed) return cdb_look_ == Look::found;
     if (error == CDB_DAMAGED || error == EISDIR)
       report_.add(lint_code::USERS_CDB_DAMAGED, {CDB, 0},
-                  "cannot be used (" + lint_error(error) + "): qmail-lspawn defers mail for every address of this host", "run qmail-newu");
+                  "cannot be used (" + lint_error(error) + "): qmail-lspawn defers mail for every address of this host",
+                  "run qmail-newu");
     else
       report_.unread({CDB, 0}, error);
     return false;
@@ -159,8 +161,9 @@ class users {
     for (const auto &[key, data] : records_)
       if (!key.empty() && !first_.contains(key) && (!extra || key < *extra)) extra = &key;
     if (first)
-      return differs({ASSIGN, first->line}, key_shown(first->key) + " stands in users/cdb otherwise, or not at all" +
-                                                (missing > 1 ? ", as do " + std::to_string(missing - 1) + " more" : ""));
+      return differs({ASSIGN, first->line},
+                     key_shown(first->key) + " stands in users/cdb otherwise, or not at all" +
+                         (missing > 1 ? ", as do " + std::to_string(missing - 1) + " more" : ""));
     if (extra) return differs({CDB, 0}, std::string("has ") + key_shown(*extra) + ", which users/assign has not");
     if (records_[""] != assign_.wild) return differs({CDB, 0}, "has not the prefixes of users/assign");
     struct stat made, from;
@@ -170,7 +173,8 @@ class users {
   }
 
   void differs(lint_place at, const std::string &what) {
-    report_.add(lint_code::ASSIGN_DIFFERS, std::move(at), what + "; qmail-lspawn reads users/cdb only", "run qmail-newu");
+    report_.add(lint_code::ASSIGN_DIFFERS, std::move(at), what + "; qmail-lspawn reads users/cdb only",
+                "run qmail-newu");
   }
 
   // What qmail-lspawn does with each record.
@@ -205,10 +209,12 @@ class users {
                          "name another user, then run qmail-newu");
     if (!f.home.starts_with('/'))
       return report_.add(lint_code::HOME_RELATIVE, at,
-                         key_shown(key) + ": the home " + lint_quoted(f.home) + " does not begin with a slash: qmail "
-                                                                               "bounces all of its mail",
+                         key_shown(key) + ": the home " + lint_quoted(f.home) +
+                             " does not begin with a slash: qmail "
+                             "bounces all of its mail",
                          "write the full path, then run qmail-newu");
-    homes_.add({static_cast<uid_t>(uid), static_cast<gid_t>(gid), std::string(f.home), std::string(f.user), at, {}}, f.dash);
+    homes_.add({static_cast<uid_t>(uid), static_cast<gid_t>(gid), std::string(f.home), std::string(f.user), at, {}},
+               f.dash);
   }
 
   // ---- passwd
@@ -216,12 +222,14 @@ class users {
   void passwd() {
     site_passwd who;
     int error = 0;
-    if (!there(settings_.qmailp, lint_code::QMAILP_MISSING, "qmail-getpw cannot look at homes: mail for users is deferred"))
+    if (!there(settings_.qmailp, lint_code::QMAILP_MISSING,
+               "qmail-getpw cannot look at homes: mail for users is deferred"))
       return;
     if (there(settings_.judged.alias, lint_code::ALIAS_MISSING, "mail for addresses that no user has is deferred") &&
         host_.looks().passwd(settings_.judged.alias, who, error) == Look::found && who.uid != 0)
       homes_.add({who.uid, who.gid, who.home, who.name, {"passwd:" + who.name, 0}, {}}, "-");
-    if ((error = host_.each_user([&](const site_passwd &entry) { sort_in(entry); }))) report_.unread({"passwd", 0}, error);
+    if ((error = host_.each_user([&](const site_passwd &entry) { sort_in(entry); })))
+      report_.unread({"passwd", 0}, error);
     for (const site_passwd &entry : passed_over_) passed_over(entry);
   }
 
@@ -244,7 +252,8 @@ class users {
     uid_t owner = 0;
     int error = 0;
     const Look look = host_.looks().home_owner(entry, owner, error);
-    if (look == Look::failed) return report_.unread({entry.home, 0}, error, "cannot be looked at, the home of " + entry.name);
+    if (look == Look::failed)
+      return report_.unread({entry.home, 0}, error, "cannot be looked at, the home of " + entry.name);
     if (look == Look::absent) return;
     if (owner != entry.uid) return passed_over_.push_back(entry);
     const lint_home home{entry.uid, entry.gid, entry.home, entry.name, {"passwd:" + entry.name, 0}, {}};
@@ -284,7 +293,8 @@ class users {
       report_.add(lint_code::USER_CAPITAL, at, home + "qmail-getpw looks for names in lower case",
                   "name the user in users/assign, or rename it");
     else if (entry.name.size() >= USERLEN)
-      report_.add(lint_code::USER_LONG, at, home + "the user's name is longer than " + std::to_string(USERLEN - 1) + " bytes",
+      report_.add(lint_code::USER_LONG, at,
+                  home + "the user's name is longer than " + std::to_string(USERLEN - 1) + " bytes",
                   "name the user in users/assign, or rename it");
     else
       report_.add(lint_code::USER_PASSED_OVER, at, home + "the home does not belong to the user",

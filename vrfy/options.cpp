@@ -24,6 +24,7 @@ namespace {
 constexpr char USAGE[] =
     "usage: qmail-vrfy [-jn] [-s SERVERS] [--sender=ADDRESS] [--] ADDRESS ...\n"
     "       qmail-vrfy [-jn] [-s SERVERS] [--sender=ADDRESS] -f FILE\n"
+    "       qmail-vrfy [-jnv] [-s SERVERS] --selftest\n"
     "       qmail-vrfy [-jv] --lint\n"
     "       qmail-vrfy -V | --help\n"
     "\n"
@@ -32,6 +33,7 @@ constexpr char USAGE[] =
     "  -n                judge here: the daemon is not asked\n"
     "  -s SERVERS        ask these, as VERIFY has them\n"
     "  --sender=ADDRESS  the envelope sender; empty: the null sender\n"
+    "  --selftest        which domains accept any name, and why\n"
     "  --lint            what is wrong in the files of this host\n"
     "  -V                version and settings\n"
     "\n"
@@ -99,6 +101,7 @@ constexpr row OPTIONS[] = {
     {'n', nullptr, no_argument, set<&vrfy_options::here>},
     {'s', nullptr, required_argument, take_servers},
     {0, "sender", required_argument, take_sender},
+    {0, "selftest", no_argument, choose<vrfy_selftest>},
     {0, "lint", no_argument, choose<vrfy_lint>},
     {'V', nullptr, no_argument, choose<vrfy_version>},
     {0, "help", no_argument, choose<vrfy_help>},

@@ -4,6 +4,7 @@ put faults into it and take them out again.
 The users are joe and ann (passwd), a vpopmail domain, a fastforward domain, ezmlm lists
 in a virtual domain of their own, and alias.
 """
+import contextlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import stat
 import subprocess
 import tempfile
 
+import pytest
 import qmailhost
 from qmailhost import BUILD, newu
 
@@ -39,7 +41,8 @@ CONTROL = {
     'rcpthosts': '# ours\nlocalhost\nmail.example.org\nexample.org\n\nlists.example.org\nshop.example\nShop2.Example\n'
                  'fwd.example\n.wild.example\nbackup.example\n.parts.example\nboss.example\n',
     'morercpthosts': 'More.Example\nextra.example\n',
-    'virtualdomains': 'lists.example.org:list\nshop.example:shop.example\nshop2.example:shop.example\nfwd.example:alias\n'
+    'virtualdomains': 'lists.example.org:list\nshop.example:shop.example\nshop2.example:shop.example\n'
+                      'fwd.example:alias\n'
                       '.wild.example:joe-wild\nout.wild.example:\nmore.example:ann-more\nextra.example:joe-extra\n'
                       'www.parts.example:joe\nJoe@Boss.Example:joe\n',
     'smtproutes': 'backup.example:\nother.example:192.0.2.7:2525\n.example.net:[192.0.2.8]\n',
@@ -68,8 +71,9 @@ FILES = {
     'home/ann/Maildir/new/1': '',
     'home/list/talk/editor': '|/usr/bin/ezmlm-send {qmail}/home/list/talk\n',
     'home/list/.qmail-default': './Mailbox\n',
-    f'home/vpopmail/domains/shop.example/.qmail-default': "| {qmail}/home/vpopmail/bin/vdelivermail '' bounce-no-mailbox\n",
-    f'home/vpopmail/domains/shop.example/.qmailadmin-limits': '\n',
+    'home/vpopmail/domains/shop.example/.qmail-default':
+        "| {qmail}/home/vpopmail/bin/vdelivermail '' bounce-no-mailbox\n",
+    'home/vpopmail/domains/shop.example/.qmailadmin-limits': '\n',
 }
 
 
@@ -180,6 +184,18 @@ class Linthost(qmailhost.Host):
 
     # ---- asking
 
+    @contextlib.contextmanager
+    def daemon(self):
+        """qmail-verify runs on it meanwhile."""
+        self.start()
+        try:
+            yield
+            assert self.stop() == 0, self.text()
+        finally:
+            if not self.died():
+                self.process.kill()
+            self.log.close()
+
     def vrfy(self, *options, env=None):
         """qmail-vrfy with these options, on this host: what subprocess.run gives."""
         env = {'PATH': '/usr/bin:/bin', 'QMAILDIR': str(self.dir), **(env or {})}
@@ -199,3 +215,19 @@ class Linthost(qmailhost.Host):
     def remove_all(self):
         self.mend()
         shutil.rmtree(self.dir)
+
+
+# ---- for tests: from linthost import host, site
+
+@pytest.fixture(scope='module')
+def host():
+    healthy = Linthost().healthy()
+    yield healthy
+    healthy.remove_all()
+
+
+@pytest.fixture
+def site(host):
+    """The healthy host; what a test changes there is undone behind it."""
+    yield host
+    host.mend()

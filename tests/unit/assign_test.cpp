@@ -17,11 +17,19 @@ TEST(Assign, AnExactNameAndAPrefix) {
   EXPECT_EQ(3u, t.end);
   EXPECT_EQ("!joe\0"s, t.records[0].key);
   EXPECT_FALSE(t.records[0].wild());
-  EXPECT_EQ("joe\0" "1001\0" "1002\0/home/joe\0\0"s, t.records[0].data);
+  EXPECT_EQ(
+      "joe\0"
+      "1001\0"
+      "1002\0/home/joe\0\0"s,
+      t.records[0].data);
   EXPECT_EQ("!joe-", t.records[1].key);
   EXPECT_TRUE(t.records[1].wild());
   EXPECT_EQ(2u, t.records[1].line);
-  EXPECT_EQ("joe\0" "1001\0" "1002\0/home/joe\0-\0pre-"s, t.records[1].data);
+  EXPECT_EQ(
+      "joe\0"
+      "1001\0"
+      "1002\0/home/joe\0-\0pre-"s,
+      t.records[1].data);
   EXPECT_EQ("-", t.wild);
 }
 
@@ -48,11 +56,16 @@ TEST(Assign, WhatStandsBehindTheDotDoesNotCount) {
 }
 
 TEST(Assign, WhatStandsBehindTheSeventhColonIsDropped) {
-  EXPECT_EQ("b\0" "1\0" "2\0/h\0-\0x"s, assign_read("=a:b:1:2:/h:-:x:more:and:more\n.\n").records.at(0).data);
+  EXPECT_EQ(
+      "b\0"
+      "1\0"
+      "2\0/h\0-\0x"s,
+      assign_read("=a:b:1:2:/h:-:x:more:and:more\n.\n").records.at(0).data);
 }
 
 TEST(Assign, FaultsAreToldWithTheirLinesAndPassedOver) {
-  const assign_table t = assign_read("=a:b:1:2:/h:::\n\nrubbish\n:a:b:c:d:e:f:g:\n=x:y:1:2:/h::\n=n\0:y:1:2:/h:::\n=z:y:1:2:/h:::\n.\n"s);
+  const assign_table t =
+      assign_read("=a:b:1:2:/h:::\n\nrubbish\n:a:b:c:d:e:f:g:\n=x:y:1:2:/h::\n=n\0:y:1:2:/h:::\n=z:y:1:2:/h:::\n.\n"s);
   ASSERT_EQ(5u, t.faults.size());
   for (unsigned i = 0; i < 5; ++i) EXPECT_EQ(i + 2, t.faults[i].line);
   EXPECT_EQ(2u, t.records.size());
@@ -74,15 +87,27 @@ TEST(Assign, TheDotMayNotBeMissing) {
 
 TEST(Assign, FieldsOfARecord) {
   assign_fields f;
-  ASSERT_TRUE(assign_split("joe\0" "1\0" "2\0/h\0-\0x-"s, f));
+  ASSERT_TRUE(
+      assign_split("joe\0"
+                   "1\0"
+                   "2\0/h\0-\0x-"s,
+                   f));
   EXPECT_EQ("joe", f.user);
   EXPECT_EQ("1", f.uid);
   EXPECT_EQ("2", f.gid);
   EXPECT_EQ("/h", f.home);
   EXPECT_EQ("-", f.dash);
   EXPECT_EQ("x-", f.ext);
-  EXPECT_FALSE(assign_split("joe\0" "1\0" "2\0/h\0-"s, f));
-  EXPECT_TRUE(assign_split("joe\0" "1\0" "2\0/h\0\0"s, f));
+  EXPECT_FALSE(
+      assign_split("joe\0"
+                   "1\0"
+                   "2\0/h\0-"s,
+                   f));
+  EXPECT_TRUE(
+      assign_split("joe\0"
+                   "1\0"
+                   "2\0/h\0\0"s,
+                   f));
   EXPECT_EQ("", f.ext);
 }
 
