@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -55,8 +56,9 @@ struct Question {
   }
 };
 
-// The bytes of an extended answer.
-inline std::string extended(const std::string &nonce, unsigned char status, unsigned reason, std::string_view user = {}) {
+// The bytes of an extended answer, at most max of them.
+inline std::string extended(const std::string &nonce, unsigned char status, unsigned reason, std::string_view user = {},
+                            size_t max = QV_REPLY_MAX) {
   char bytes[QV_REPLY_MAX];
   packet_answer a{};
   a.status = status;
@@ -65,7 +67,7 @@ inline std::string extended(const std::string &nonce, unsigned char status, unsi
   a.extended = 1;
   a.nonce = reinterpret_cast<const unsigned char *>(nonce.data());
   a.reason = reason;
-  return std::string(bytes, packet_write_answer(&a, bytes, sizeof bytes));
+  return std::string(bytes, packet_write_answer(&a, bytes, std::min(max, sizeof bytes)));
 }
 
 // A UDP socket on ::1 at port, or -1.

@@ -146,16 +146,7 @@ TEST(VrfyDaemon, WhatIsNoAnswerIsPassedOver) {
 TEST(VrfyDaemon, ALongUserComesWholeForAShortAddress) {
   const std::string user(255, 'u');
   FakeServer server([&](FakeServer &s, size_t, const Question &q) {
-    char bytes[QV_REPLY_MAX];
-    packet_answer a{};
-    const std::string nonce = q.nonce();
-    a.status = VALID;
-    a.user = user.data();
-    a.user_len = user.size();
-    a.extended = 1;
-    a.nonce = reinterpret_cast<const unsigned char *>(nonce.data());
-    a.reason = QV_REASON_DOTQMAIL;
-    s.say(q, {bytes, packet_write_answer(&a, bytes, std::min<size_t>(2 * q.text.size(), QV_REPLY_MAX))});
+    s.say(q, extended(q.nonce(), VALID, QV_REASON_DOTQMAIL, user, 2 * q.text.size()));
   });
   EXPECT_EQ(ask(options_for(server.endpoint()), {""})[0].answer.user, user);
 }
@@ -241,12 +232,12 @@ TEST(VrfyDaemon, TheFirstOfTwoIsAsked) {
 // ---- nobody
 
 void expect_nobody(const std::vector<Answered> &got, unsigned n, const std::string &why) {
+  const std::regex asked(why), not_asked("not asked, as nobody answers: " + why);
   ASSERT_EQ(got.size(), n);
   for (unsigned i = 0; i < n; ++i) {
     ASSERT_EQ(got[i].answer.verdict, QV_TEMPORARY);
     ASSERT_EQ(got[i].answer.reason, 0u);
-    ASSERT_TRUE(std::regex_match(got[i].answer.why, std::regex((i < 64 ? "" : "not asked, as nobody answers: ") + why)))
-        << i << got[i].answer.why;
+    ASSERT_TRUE(std::regex_match(got[i].answer.why, i < 64 ? asked : not_asked)) << i << got[i].answer.why;
   }
 }
 
