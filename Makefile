@@ -5,6 +5,9 @@
 #                                 with netqmail's build settings (these are its
 #                                 defaults); qmail-verify -V shows them
 #   make CONF=/path/to/netqmail   the same, read from that source's conf-* files
+#   make install-lib [PREFIX=/usr/local] [DESTDIR=/elsewhere] [LIBDIR=...]
+#                                 libqmailverify.a, its headers, pkg-config file and
+#                                 manual pages; make uninstall-lib takes them away
 #   make check [SANITIZE=address,undefined] [CHECK='-k WORDS -v']
 #   make soak                     the fault table at length
 #   make demo [KEEP=1]
@@ -53,6 +56,8 @@ check_settings := \
 CC = gcc
 CXX = g++
 AR = ar
+OBJCOPY = objcopy
+INSTALL = install
 WERROR ?=
 WARN = -Wall -Wextra -Wconversion -Wshadow $(if $(WERROR),-Werror)
 OPT = -O2 -g
@@ -101,7 +106,7 @@ LIBVRFY = $(call objects,vrfy)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
-.PHONY: all programs clean check soak demo unit fuzz-targets fuzz FORCE
+.PHONY: all programs library install-lib uninstall-lib clean check soak demo unit fuzz-targets fuzz FORCE
 all: programs
 
 programs: $(B)/qmail-verify $(B)/qmail-smtpd $(B)/qmail-vrfy
@@ -133,6 +138,59 @@ $(B)/%.o: %.c | $(B)/conf.h
 $(B)/%.o: %.cpp | $(B)/conf.h
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(DEP) -c -o $@ $<
+
+# ---- the library
+#
+# One object, so that of all names in it those alone can be seen that its headers
+# document (libqmailverify.names), and fit for shared objects: so it is compiled anew.
+LIBRARY = $(patsubst $(B)/%,$(B)/lib/%,$(LIBADDRESS) $(LIBQMAIL) $(CLIENT))
+# (a unique name cannot be hidden)
+PIC = -fPIC -fvisibility=hidden $(call has_flag,-fno-gnu-unique)
+library: $(B)/libqmailverify.a
+$(B)/libqmailverify.a: $(B)/libqmailverify.o
+$(B)/libqmailverify.o: $(LIBRARY) libqmailverify.names
+	$(CC) -r -nostdlib -Wl,--force-group-allocation -o $@.all $(LIBRARY)
+	$(OBJCOPY) --strip-debug --keep-global-symbols=libqmailverify.names $@.all $@
+	rm -f $@.all
+$(B)/lib/%.o: %.c | $(B)/conf.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(filter-out -fPIE,$(CFLAGS)) $(PIC) $(DEP) -c -o $@ $<
+$(B)/lib/%.o: %.cpp | $(B)/conf.h
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(filter-out -fPIE,$(CXXFLAGS)) $(PIC) $(DEP) -c -o $@ $<
+
+PREFIX = /usr/local
+DESTDIR =
+LIBDIR = $(PREFIX)/lib
+INCLUDEDIR = $(PREFIX)/include
+MANDIR = $(PREFIX)/share/man
+HEADERS = address/address.h verifyrcpt.h sockbits.h udpbits.h qmail-verify.h
+LIBRARY_PAGES = libqmailverify.3 verifyrcpt.3
+VERSION := $(shell sed -n 's/^\#define QV_VERSION "\(.*\)"/\1/p' qmail-verify.h)
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
+$(B)/qmailverify.pc: FORCE
+	@mkdir -p $(@D)
+	@{ echo 'prefix=$(PREFIX)'; \
+	   echo 'libdir=$(call below_prefix,$(LIBDIR))'; \
+	   echo 'includedir=$(call below_prefix,$(INCLUDEDIR))'; \
+	   echo; \
+	   echo 'Name: qmailverify'; \
+	   echo 'Description: would qmail deliver to this address?'; \
+	   echo 'Version: $(VERSION)'; \
+	   echo 'Cflags: -I$${includedir}/qmail-verify'; \
+	   echo 'Libs: -L$${libdir} -lqmailverify -lstdc++'; \
+	   echo 'Libs.private: -lm'; } > $@
+install-lib: $(B)/libqmailverify.a $(B)/qmailverify.pc
+	$(INSTALL) -d '$(DESTDIR)$(INCLUDEDIR)/qmail-verify' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(MANDIR)/man3'
+	$(INSTALL) -m 644 $(HEADERS) '$(DESTDIR)$(INCLUDEDIR)/qmail-verify/'
+	$(INSTALL) -m 644 $(B)/libqmailverify.a '$(DESTDIR)$(LIBDIR)/'
+	$(INSTALL) -m 644 $(B)/qmailverify.pc '$(DESTDIR)$(LIBDIR)/pkgconfig/'
+	$(INSTALL) -m 644 $(addprefix man/,$(LIBRARY_PAGES)) '$(DESTDIR)$(MANDIR)/man3/'
+uninstall-lib:
+	rm -f $(patsubst %,'$(DESTDIR)$(INCLUDEDIR)/qmail-verify/%',$(notdir $(HEADERS))) \
+	  '$(DESTDIR)$(LIBDIR)/libqmailverify.a' '$(DESTDIR)$(LIBDIR)/pkgconfig/qmailverify.pc' \
+	  $(patsubst %,'$(DESTDIR)$(MANDIR)/man3/%',$(LIBRARY_PAGES))
+	rmdir '$(DESTDIR)$(INCLUDEDIR)/qmail-verify' 2>/dev/null || true
 
 # The settings as a header, rewritten only when they change.
 $(B)/conf.h: FORCE
@@ -168,6 +226,18 @@ unit: $(B)/unit-tests
 $(B)/unit-tests: $(UNIT) $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
+# Several handles at the same time, watched by ThreadSanitizer where the compiler has it:
+# $(B)/threads is empty where it has not.
+.PHONY: threads
+TSAN = $(and $(filter plain,$(VARIANT)),$(shell echo 'int main(){}' | $(CXX) -fsanitize=thread -x c++ -o /dev/null - 2>/dev/null && echo yes))
+threads: $(if $(TSAN),tsan,$(B)/threads)
+.PHONY: tsan
+tsan:
+	$(MAKE) SANITIZE=thread build/sanitize-thread/threads
+$(B)/tests/library/threads.o: CPPFLAGS += -Iaddress
+$(B)/threads: $(B)/tests/library/threads.o $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lpthread
+
 fuzz-targets: $(FUZZ)
 FUZZ_MAIN = $(if $(ENGINE),,$(B)/tests/fuzz/standalone.o)
 $(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
@@ -184,7 +254,7 @@ fuzz:
 
 check:
 	sh tests/packages check
-	$(MAKE) programs unit fuzz-targets bench-tools
+	$(MAKE) programs unit fuzz-targets bench-tools library threads
 	/usr/bin/python3 tests/run.py --build $(B) $(CHECK)
 
 soak:

@@ -338,7 +338,7 @@ static void announce(void *ctx) {
 
 int main(int argc, char **argv) {
   static const struct crew_calls calls = {answer, temporary, again};
-  struct address_config config = {CONF_BREAK[0], CONF_PATRN, CONF_ALIAS, CONF_QMAILP, CONF_NOFILES, NULL, NULL};
+  struct address_config config;
   const char *listen = getenv("LISTEN"), *what;
   struct start start;
   struct address *host;
@@ -354,8 +354,10 @@ int main(int argc, char **argv) {
   if (socket_group(&group) == -1 || socket_mode(&mode) == -1) return EXIT_USAGE;
   if (!(start.crew = crew_open(listen ? listen : "", group, mode, &code))) return code;
   if (rights_drop(&what) == -1) return say_errno("cannot give up rights: ", what), EXIT_TROUBLE;
+  address_config_default(&config);
   config.qmail = *start.dir == '/' ? start.dir : "."; /* entered above */
   config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");
+  config.map_users_cdb = 1;
   host = address_new(&config, crew_note, NULL, sockbits_now_ms());
   if (!host && errno == ENOMEM) return say("out of memory", "", ""), EXIT_TROUBLE;
   if (!host) return say_errno("cannot enter the qmail directory ", start.dir), EXIT_TROUBLE;

@@ -65,7 +65,7 @@ struct address {
         note([to, ctx](const std::string &sentence) {
           if (to) to(ctx, log_safe(sentence, ' ').c_str());
         }),
-        host(c.qmailp, c.nofiles, std::move(dir)),
+        host(c.qmailp, c.nofiles, std::move(dir), c.map_users_cdb),
         files(host, note),
         policy_file(host, "verifypolicy") {}
 };
@@ -327,6 +327,7 @@ void address_watch(struct address *a, const struct address_guard *guard) { a->ho
 unsigned long address_version(const struct address *a) { return a->files.version() + a->policy_version; }
 
 void address_tick(struct address *a, long long now_ms) {
+  a->host.rest();
   guarded([&] { a->files.tick(now_ms); });
   guarded([&] {
     if (a->policy_file.tick(now_ms)) take_policy(*a, true);
@@ -334,6 +335,7 @@ void address_tick(struct address *a, long long now_ms) {
 }
 
 void address_hangup(struct address *a, long long now_ms) {
+  a->host.rest();
   guarded([&] { a->files.hangup(now_ms); });
   guarded([&] {
     a->advised.clear();
@@ -341,4 +343,7 @@ void address_hangup(struct address *a, long long now_ms) {
   });
 }
 
-void address_free(struct address *a) { delete a; }
+void address_free(struct address *a) {
+  if (a) a->host.rest();
+  delete a;
+}

@@ -2,8 +2,13 @@
    and C++.
 
    Opens no socket, writes no log and never exits: what an operator should know
-   is handed to a callback. No exception leaves it. Not for use from several
-   threads: a look into a home changes the effective ids of the process. */
+   is handed to a callback. No exception leaves it.
+
+   A handle is for one thread at a time; several threads may judge at the same time,
+   each with a handle of its own. A look into a home is made with the effective ids of its
+   owner, which the calling thread has meanwhile, and no other thread: so callbacks may
+   run with a user's ids. Between calls the thread has its own again, but see
+   address_judge_together. See libqmailverify(3). */
 
 #ifndef ADDRESS_ADDRESS_H
 #define ADDRESS_ADDRESS_H
@@ -29,7 +34,14 @@ struct address_config {
   const char *qmail;    /* the qmail directory: control files, users/cdb, the homes of passwd that do not begin
                            with a slash, and the programs of dot-qmail files are looked for below it */
   const char *fastforward_cdb; /* VERIFY_FASTFORWARDCDB: a hint, see qmail-verify(8); NULL: none */
+  int map_users_cdb;    /* 1: users/cdb is read from a mapping, at less cost a question; installs a handler of
+                           SIGBUS for the whole process, for databases that are cut short. 0: it is read by
+                           position, and no signal is touched */
 };
+
+/* The settings of the build that this library is of, the same as "qmail-verify -V"
+   shows; no hint, no mapping. */
+void address_config_default(struct address_config *config);
 
 /* A sentence for the operator's log, without a newline. Lives during the call. */
 typedef void address_note(void *ctx, const char *sentence);
@@ -113,13 +125,15 @@ struct address_calls {
 
 /* The same for n questions that have come together (at most ADDRESS_TOGETHER_MAX), at
    less cost: what one of them has seen of users/cdb, passwd or a home serves for the
-   others, and questions of one user come in a row. Leaves this process with the ids of
+   others, and questions of one user come in a row. Leaves this thread with the ids of
    one of these users, in the hope of more questions: call address_rest when there are
-   none. */
+   none, before the thread does anything else, and before another thread uses the
+   handle. */
 void address_judge_together(struct address *a, const struct address_question *questions, unsigned n,
                             const struct address_calls *calls);
 
-/* This process has its own ids again. */
+/* This thread has its own ids again: effective user, effective group and supplementary
+   groups as they were before its first question. */
 void address_rest(struct address *a);
 
 /* From now on every look is guarded. Copied; NULL: none. */
@@ -129,7 +143,8 @@ void address_watch(struct address *a, const struct address_guard *guard);
    address_tick or address_hangup. */
 unsigned long address_version(const struct address *a);
 
-/* To be called about once a second: notices changed control files. */
+/* To be called about once a second: notices changed control files. It and address_hangup
+   do what address_rest does. */
 void address_tick(struct address *a, long long now_ms);
 
 /* SIGHUP: takes over what qmail-send takes over. */

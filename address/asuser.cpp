@@ -7,11 +7,12 @@
 #include <cstring>
 #include <dirent.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <memory>
+#include <vector>
 
 #include "qmail-verify.h"
 #include "qmail/fd.h"
@@ -20,17 +21,57 @@ namespace {
 
 // ---- identity
 
-// The effective ids of this process, which all of it shares.
-struct {
-  bool known = false;  // false: whatever they are, they are taken anew
+// The kernel gives each thread ids of its own. setegid(3) and its like change those of all
+// threads, one after the other; these calls change the calling thread's alone.
+#ifdef SYS_setresuid32
+constexpr long SET_UIDS = SYS_setresuid32, SET_GIDS = SYS_setresgid32, SET_GROUPS = SYS_setgroups32;
+#else
+constexpr long SET_UIDS = SYS_setresuid, SET_GIDS = SYS_setresgid, SET_GROUPS = SYS_setgroups;
+#endif
+
+bool set_uid(uid_t uid) { return syscall(SET_UIDS, uid_t(-1), uid, uid_t(-1)) == 0; }
+bool set_gid(gid_t gid) { return syscall(SET_GIDS, gid_t(-1), gid, gid_t(-1)) == 0; }
+bool set_groups(const std::vector<gid_t> &groups) {
+  return syscall(SET_GROUPS, groups.size(), groups.empty() ? nullptr : groups.data()) == 0;
+}
+
+// The effective ids of this thread, from its first look until it rests.
+struct identity {
+  bool away = false;    // it may have others than its own
+  bool known = false;   // false: whatever they are, they are taken anew
   uid_t uid = 0;
   gid_t gid = 0;
   bool alone = false;   // there are no supplementary groups any more
   bool direct = true;   // from user to user without being root in between
-} now;
+  uid_t own_uid = 0;
+  gid_t own_gid = 0;
+  std::vector<gid_t> own_groups;
+};
+thread_local constinit identity now;
+
+std::vector<gid_t> groups_now() {
+  std::vector<gid_t> groups;
+  for (int n = getgroups(0, nullptr); n > 0; n = getgroups(0, nullptr)) {
+    groups.resize(static_cast<size_t>(n));
+    if (getgroups(n, groups.data()) == n) return groups;
+  }
+  return {};
+}
+
+// Notes what ids the thread has of its own. False: it cannot have others.
+bool leave() {
+  if (now.away) return true;
+  if (getuid() != 0) return false;
+  now.own_groups = groups_now();
+  now.uid = now.own_uid = geteuid();
+  now.gid = now.own_gid = getegid();
+  now.alone = now.own_groups.empty();
+  now.known = now.away = true;
+  return true;
+}
 
 bool be(uid_t uid, gid_t gid) {
-  now.known = setegid(gid) == 0 && seteuid(uid) == 0;
+  now.known = set_gid(gid) && set_uid(uid);
   now.uid = uid;
   now.gid = gid;
   return now.known;
@@ -39,19 +80,30 @@ bool be(uid_t uid, gid_t gid) {
 bool be_root() {
   if (now.known && now.uid == 0) return true;
   // the user first: without root's id the group might not be had
-  return seteuid(0) == 0 && be(0, 0);
+  now.known = set_uid(0) && set_gid(now.own_gid);
+  now.uid = 0;
+  now.gid = now.own_gid;
+  return now.known;
 }
 
 // Root's other groups are of no use, and no user's.
 bool leave_groups() {
-  now.alone = now.alone || (be_root() && setgroups(0, nullptr) == 0);
+  now.alone = now.alone || (be_root() && set_groups({}));
   return now.alone;
 }
 
+// What could not be had back is tried again before the next look.
+void come_back() {
+  if (!now.away || !be_root()) return;
+  if (!now.own_groups.empty() && now.alone && !set_groups(now.own_groups)) return;
+  now.alone = false;
+  if ((now.gid == now.own_gid || set_gid(now.own_gid)) && (now.own_uid == 0 || set_uid(now.own_uid))) now.away = false;
+}
+
 bool straight(uid_t uid, gid_t gid) {
-  if (now.gid != gid && setegid(gid) == -1) return false;
+  if (now.gid != gid && !set_gid(gid)) return false;
   now.gid = gid;
-  if (seteuid(uid) == -1) return false;
+  if (!set_uid(uid)) return false;
   now.uid = uid;
   return true;
 }
@@ -67,11 +119,11 @@ bool change(uid_t uid, gid_t gid) {
 
 // 0, or errno.
 int take(uid_t uid, gid_t gid) {
-  static const uid_t self = getuid();
   // for setresuid and its like -1 means "leave it as it is"
   if (uid == static_cast<uid_t>(-1) || gid == static_cast<gid_t>(-1)) return EINVAL;
   if (uid == 0) return EPERM;  // no home is ever looked at with root's rights
-  if (self != 0) return uid == geteuid() && gid == getegid() ? 0 : EPERM;
+  if (!leave()) return uid == geteuid() && gid == getegid() ? 0 : EPERM;
+  errno = 0;
   if (leave_groups() && change(uid, gid)) return 0;
   const int error = errno ? errno : EPERM;
   now.known = false;
@@ -279,13 +331,12 @@ void asuser::begin() {
 
 void asuser::rest() {
   begin();
-  root();
+  come_back();
 }
 
-bool asuser::root() {
-  static const uid_t self = getuid();
-  return self == 0 && be_root();
-}
+bool asuser::root() { return leave() && be_root(); }
+
+bool asuser::itself_only() { return !now.away && getuid() != 0; }
 
 std::unique_ptr<site_visit> asuser::become(uid_t uid, gid_t gid, int &error) {
   error = take(uid, gid);

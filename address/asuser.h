@@ -3,8 +3,9 @@
 //
 // Replicates prot_gid() and prot_uid() of qmail-lspawn: the user's id, the group
 // from passwd or users/cdb, no supplementary groups. Only the effective ids
-// change. A process that is not root can be nobody but itself; no option or variable
-// skips the change.
+// change, and those of the calling thread alone: each thread may look as somebody else,
+// with an asuser of its own. A process that is not root can be nobody but itself; no
+// option or variable skips the change.
 //
 // An identity is kept until another one is needed, or rest: a change costs as much as
 // two looks, and questions of one user come in rows. Between begin and rest the home
@@ -89,10 +90,13 @@ class asuser {
 
   // What was seen of homes until now does not count any more.
   void begin();
-  // Gives up whatever identity is left: this process is root again, if it was.
+  // Gives up whatever identity is left: this thread has the effective ids and groups again
+  // that it had before its first look.
   void rest();
-  // The same, for a look that takes root's rights. Is it root?
+  // Is root, for a look that takes root's rights. False: this thread cannot be.
   bool root();
+  // Can this thread be nobody but itself?
+  static bool itself_only();
 
   // Becomes (uid, gid). null: could not; error says why (EPERM where the process
   // is not root and uid or gid are not its own, EINVAL for ids that cannot be had).

@@ -81,7 +81,7 @@ Look site_unix::users_cdb(const cdb *&db, int &error) {
   if (!cdb_seen_ && !(fstatat(from(), "users/cdb", &st, 0) == 0 && cdb_.same_file(st))) {
     asuser_.root();
     cdb_look_ = cdb_.open("users/cdb", cdb_error_, from());
-    if (cdb_look_ == Look::found) cdb_.map();
+    if (cdb_look_ == Look::found && map_) cdb_.map();
   }
   cdb_seen_ = true;
   db = &cdb_;
@@ -144,14 +144,13 @@ Look site_unix::getpw_identity(int &error) {
 }
 
 Look site_unix::home_owner(const site_passwd &entry, uid_t &owner, int &error) {
-  static const uid_t self = getuid();
-  uid_t uid = self;
+  uid_t uid = 0;
   gid_t gid = 0;
-  if (uid == 0) {
+  if (!asuser::itself_only()) {
     if (getpw_identity(error) != Look::found) return Look::failed;
     uid = getpw_uid_;
     gid = getpw_gid_;
-  } else if (entry.uid != uid) {
+  } else if (uid = geteuid(), entry.uid != uid) {
     error = EPERM;
     return Look::failed;
   } else {

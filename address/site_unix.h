@@ -22,9 +22,10 @@
 class site_unix final : public site {
  public:
   // qmailp and nofiles: the user and group whose rights qmail-getpw has. dir: the qmail
-  // directory, open (O_PATH will do); none: the working directory.
-  site_unix(std::string qmailp, std::string nofiles, unique_fd dir = {})
-      : dir_(std::move(dir)), qmailp_(std::move(qmailp)), nofiles_(std::move(nofiles)) {}
+  // directory, open (O_PATH will do); none: the working directory. map: users/cdb is read
+  // from a mapping (cdb::map).
+  site_unix(std::string qmailp, std::string nofiles, unique_fd dir = {}, bool map = false)
+      : dir_(std::move(dir)), map_(map), qmailp_(std::move(qmailp)), nofiles_(std::move(nofiles)) {}
 
   // Who watches over looks into homes and passwd from now on.
   void guard(const address_guard *to) { guard_.set(to); }
@@ -33,7 +34,7 @@ class site_unix final : public site {
   // Questions follow: what was seen of files for earlier ones does not count for them,
   // but what is seen from now on may serve for all of them.
   void begin();
-  // They are over: this process is itself again.
+  // They are over: this thread is itself again.
   void rest() { asuser_.rest(); }
 
   control_text control(const char *name) override;
@@ -52,6 +53,7 @@ class site_unix final : public site {
   int from() const { return dir_ ? dir_.get() : AT_FDCWD; }
 
   const unique_fd dir_;
+  const bool map_;
   std::string qmailp_, nofiles_;
   passwd_index index_;
   // what getpwnam_r said within this second

@@ -3,6 +3,7 @@
 #include "rights.h"
 
 #include <cerrno>
+#include <grp.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -69,6 +70,8 @@ int rights_drop(const char **what) {
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1) return -1;
   *what = "being dumpable";
   if (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1) return -1;
+  // once, and not for each row of looks anew; where it is refused they try again
+  if (geteuid() == 0) setgroups(0, nullptr);
   *what = "capabilities";
   if (geteuid() == 0 && !drop_capabilities()) return -1;
 #endif

@@ -8,7 +8,6 @@
 #include <cstdlib>
 #include <vector>
 
-#include "conf.h"
 #include "say.h"
 #include "sockbits.h"
 
@@ -19,8 +18,11 @@ void vrfy_host::note(void *ctx, const char *sentence) {
 }
 
 std::unique_ptr<vrfy_host> vrfy_host::open(const vrfy_options &options) {
-  address_config config{CONF_BREAK[0], CONF_PATRN, CONF_ALIAS, CONF_QMAILP, CONF_NOFILES, options.qmail.c_str(),
-                        getenv("VERIFY_FASTFORWARDCDB")};
+  address_config config;
+  address_config_default(&config);
+  config.qmail = options.qmail.c_str();
+  config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");
+  config.map_users_cdb = 1;
   std::unique_ptr<vrfy_host> out(new vrfy_host);
   out->address_ = address_new(&config, note, out.get(), sockbits_now_ms());
   if (!out->address_ && errno == ENOMEM) throw std::bad_alloc();

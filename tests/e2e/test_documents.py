@@ -738,6 +738,7 @@ CLIENT_HEADERS = {'verifyrcpt.h', 'sockbits.h', 'udpbits.h'}
 CONTRACT = {'qmail-verify.h', 'packet.h'}
 MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a slash)
     'qmail/*': {'qmail/', 'logbits.h'},
+    'address/config.cpp': {'address/', 'conf.h', 'qmail-verify.h'},
     'address/*': {'address/', 'qmail/', 'qmail-verify.h'},
     'smtp/*': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
     'daemon/*': {'daemon/', 'address/', 'qmail/', 'logbits.h', 'sockbits.h', 'udpbits.h', 'conf.h', *CONTRACT},

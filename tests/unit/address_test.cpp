@@ -5,13 +5,19 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "fake_site.h"
@@ -51,7 +57,9 @@ class Address : public testing::Test {
     std::ofstream(dir_ + "/" + name) << content;
   }
   static struct address *open(const char *qmail) {
-    const address_config config{'-', 002, "alias", "qmailp", "nofiles", qmail, nullptr};
+    address_config config;
+    address_config_default(&config);
+    config.qmail = qmail;
     return address_new(&config, nullptr, nullptr, 0);
   }
   static qv_reason reason(struct address *a, const char *of) {
@@ -115,6 +123,79 @@ TEST_F(Address, ItsDescriptorsAreClosed) {
   EXPECT_TRUE(fcntl(open_now[0], F_GETFD) & FD_CLOEXEC);
   address_free(a);
   EXPECT_TRUE(descriptors(dir_).empty());
+}
+
+// What the kernel says of this thread, whatever libc remembers.
+struct ids {
+  uid_t uid;
+  gid_t gid;
+  std::vector<gid_t> groups;
+  bool operator==(const ids &) const = default;
+};
+
+ids ids_now() {
+  ids now{static_cast<uid_t>(syscall(SYS_geteuid)), static_cast<gid_t>(syscall(SYS_getegid)), {}};
+  now.groups.resize(static_cast<size_t>(std::max(getgroups(0, nullptr), 0)));
+  EXPECT_GE(getgroups(static_cast<int>(now.groups.size()), now.groups.data()), 0);
+  return now;
+}
+
+// In a thread that has these ids: a process has its threads' ids one by one.
+void as(const ids &of, const std::function<void()> &work) {
+  std::thread([&] {
+    ASSERT_EQ(syscall(SYS_setgroups, of.groups.size(), of.groups.data()), 0);
+    ASSERT_EQ(syscall(SYS_setresgid, -1, of.gid, -1), 0);
+    ASSERT_EQ(syscall(SYS_setresuid, -1, of.uid, -1), 0);
+    ASSERT_EQ(ids_now(), of);
+    work();
+  }).join();
+}
+
+TEST_F(Address, AThreadHasItsOwnIdsAgainWhateverTheyWere) {
+  if (getuid()) GTEST_SKIP() << "needs root";
+  const ids before = ids_now();
+  struct address *a = open(dir_.c_str());
+  for (const ids &own : {ids{0, 0, {}}, ids{0, 7010, {}}, ids{0, 0, {7011, 7012}}, ids{7013, 7014, {7015}}}) {
+    as(own, [&] {
+      expect_right(a);
+      EXPECT_EQ(ids_now(), own);
+    });
+  }
+  expect_right(a);
+  EXPECT_EQ(ids_now(), before);
+  address_free(a);
+}
+
+TEST_F(Address, ItsIdsAreTheUsersUntilItRestsAndNoOtherThreads) {
+  if (getuid()) GTEST_SKIP() << "needs root";
+  const std::function<void(struct address *)> ends[] = {
+      [](struct address *a) { address_rest(a); }, [](struct address *a) { address_tick(a, 5); },
+      [](struct address *a) { address_hangup(a, 5); }, [](struct address *) {}};
+  for (const auto &end : ends) {
+    struct address *a = open(dir_.c_str());
+    const ids own{0, 0, {7011}};
+    as(own, [&] {
+      const address_question question{"joe@example.org", 15, nullptr, 0};
+      const address_calls calls{[](void *, unsigned) { return 1; }, [](void *, unsigned, address_answer *) {}, nullptr};
+      address_judge_together(a, &question, 1, &calls);
+      EXPECT_EQ(ids_now(), (ids{7001, 7001, {}}));
+      end(a);
+      if (&end == std::end(ends) - 1) address_free(std::exchange(a, nullptr));
+      EXPECT_EQ(ids_now(), own);
+    });
+    EXPECT_EQ(syscall(SYS_geteuid), 0);  // nobody else's
+    if (a) address_free(a);
+  }
+}
+
+TEST_F(Address, NoSignalIsTouchedUnlessMappingIsWanted) {
+  struct sigaction before, after;
+  ASSERT_EQ(sigaction(SIGBUS, nullptr, &before), 0);
+  struct address *a = open(dir_.c_str());
+  expect_right(a);
+  ASSERT_EQ(sigaction(SIGBUS, nullptr, &after), 0);
+  EXPECT_EQ(before.sa_handler, after.sa_handler);
+  address_free(a);
 }
 
 TEST_F(Address, WhyThereIsNoHandle) {
