@@ -137,7 +137,10 @@ class selftest {
     const auto &locals = files["locals"];
     const std::string domain = locals.entries.empty() ? files.line("me") : locals.entries.front().name;
     std::vector<std::string> names;
-    host.each_user([&](const site_passwd &entry) { names.push_back(entry.name); });
+    if (const int error = host.each_user([&](const site_passwd &entry) { names.push_back(entry.name); })) {
+      vrfy_say_errno("passwd cannot be listed", error);
+      trouble_ = true;
+    }
     size_t asked = 0, answered = 0;
     asker.ask(
         [&](std::string &address) {
