@@ -231,7 +231,8 @@ $(B)/unit-tests: $(UNIT) $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/
 # Several handles at the same time, watched by ThreadSanitizer where the compiler has it:
 # $(B)/threads is empty where it has not.
 .PHONY: threads
-TSAN = $(and $(filter plain,$(VARIANT)),$(shell echo 'int main(){}' | $(CXX) -fsanitize=thread -x c++ -o /dev/null - 2>/dev/null && echo yes))
+TSAN = $(and $(filter plain,$(VARIANT)),\
+  $(shell echo 'int main(){}' | $(CXX) -fsanitize=thread -x c++ -o /dev/null - 2>/dev/null && echo yes))
 threads: $(if $(TSAN),tsan,$(B)/threads)
 .PHONY: tsan
 tsan:
