@@ -40,7 +40,7 @@ void tell_file(trace &to, int error, mode_t patrn, const std::string &path, cons
   const trace_step what = step_of(error, patrn, file);
   to.step(what, {.file = path,
                  .name = name,
-                 .error = error,
+                 .error = trace_error(error),
                  .detail = what == trace_step::dotqmail_not_regular ? kind_of(file.mode) : trace_mode(file.mode)});
 }
 

@@ -44,8 +44,8 @@
   X(policy_observed,       "policy",         "observed",      "%n: accepted all the same, as the domain is only observed") \
   X(users_absent,          "users-cdb",      "absent",        "%f: not there, so passwd decides") \
   X(users_failed,          "users-cdb",      "failed",        "%f cannot be used%e") \
-  X(users_exact,           "users-cdb",      "exact",         "%f: %n: %d") \
-  X(users_wildcard,        "users-cdb",      "wildcard",      "%f: %n: %d") \
+  X(users_exact,           "users-cdb",      "exact",         "%f: the exact key %n matches: %d") \
+  X(users_wildcard,        "users-cdb",      "wildcard",      "%f: the wildcard key %n matches: %d") \
   X(users_no_key,          "users-cdb",      "no-key",        "%f: no key for %n, so passwd decides") \
   X(passwd_no_user,        "passwd",         "no-user",       "passwd: no user %n") \
   X(passwd_too_long,       "passwd",         "too-long",      "passwd: %n is longer than 31 bytes, and not looked for") \

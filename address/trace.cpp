@@ -19,7 +19,7 @@ constexpr words WORDS[] = {
 
 std::string error_words(int error) {
   if (error == 0) return {};
-  return std::string(": ") + (error == EBADMSG ? "it is damaged" : strerror(error));
+  return std::string(": ") + (error == EBADMSG ? "damaged" : strerror(error));
 }
 
 // What a letter of a sentence stands for.

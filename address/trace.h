@@ -7,6 +7,7 @@
 #ifndef ADDRESS_TRACE_H
 #define ADDRESS_TRACE_H
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 
@@ -59,6 +60,9 @@ class trace {
 // Bytes from outside as a sentence may have them: printable ASCII, blanks included, as it
 // is but for the backslash, which is doubled; every other byte as \xNN.
 std::string trace_shown(std::string_view bytes);
+
+// The errno that is worth telling: that a file is not there says as much as ENOENT.
+inline int trace_error(int error) { return error == ENOENT ? 0 : error; }
 
 // "uid 100, gid 100"
 std::string trace_ids(uid_t uid, gid_t gid);

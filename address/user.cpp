@@ -118,7 +118,7 @@ Look has_home(site &host, const site_passwd &entry, int &error, trace *told) {
                : look == Look::failed ? trace_step::passwd_home_failed
                : missing              ? trace_step::passwd_home_missing
                                       : trace_step::passwd_home_denied,
-               {.file = entry.home, .name = entry.name, .error = error, .detail = whose});
+               {.file = entry.home, .name = entry.name, .error = trace_error(error), .detail = whose});
   }
   return look == Look::failed ? look : owns ? Look::found : Look::absent;
 }

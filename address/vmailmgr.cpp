@@ -118,7 +118,7 @@ class reading {
 
   // A build with GDBM has its users elsewhere.
   outcome cannot_open(int error) {
-    d_.tell(site_absent(error) ? trace_step::vmailmgr_absent : trace_step::vmailmgr_failed, file_, {}, error);
+    d_.tell(site_absent(error) ? trace_step::vmailmgr_absent : trace_step::vmailmgr_failed, file_, {}, trace_error(error));
     if (!site_absent(error)) return outcome_of(QV_REASON_VMAILMGR_TROUBLE, file_, error);
     advice_ = "there is no " + file_ + ": every address is accepted; put it back, unless vmailmgr keeps its users elsewhere";
     return unknown();

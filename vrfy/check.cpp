@@ -6,6 +6,7 @@
 
 #include "answer.h"
 #include "asker.h"
+#include "explain.h"
 #include "lines.h"
 #include "options.h"
 #include "output.h"
@@ -44,6 +45,7 @@ class check {
   explicit check(const vrfy_options &options) : options_(options) {}
 
   int run() {
+    if (options_.explain) return explain();
     const bool list = !options_.file.empty();
     if (list && !file_.open(options_.file)) return VRFY_TROUBLE;
     const auto asker = vrfy_asker_for(options_);
@@ -60,6 +62,17 @@ class check {
   }
 
  private:
+  // -v: each address is shown when it has been explained.
+  int explain() {
+    const bool done = vrfy_explain(options_, [&](const vrfy_answer &answer, const std::string &text) {
+      tally_.add(answer.verdict);
+      out_.put(text);
+      out_.flush();
+    });
+    const int written = out_.end();
+    return written || !done ? VRFY_TROUBLE : tally_.code();
+  }
+
   bool next_argument(std::string &address) {
     if (argument_ == options_.addresses.size() || out_.failed()) return false;
     address = options_.addresses[argument_++];

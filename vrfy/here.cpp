@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "answer.h"
 #include "say.h"
 #include "sockbits.h"
 
@@ -104,13 +105,7 @@ class here : public vrfy_asker {
   }
 
   static void judged(void *ctx, unsigned i, address_answer *from) {
-    vrfy_answer &to = static_cast<here *>(ctx)->asked_[i]->answer;
-    to.verdict = from->verdict;
-    to.reason = from->reason;
-    to.position = from->position;
-    to.user = from->user;
-    to.about = from->about;
-    to.error = from->error;
+    static_cast<here *>(ctx)->asked_[i]->answer = vrfy_answer_of(*from);
   }
 
   const vrfy_options &options_;

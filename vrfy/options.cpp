@@ -22,7 +22,7 @@
 namespace {
 
 constexpr char USAGE[] =
-    "usage: qmail-vrfy [-jn] [-s SERVERS] [--sender=ADDRESS] [--] ADDRESS ...\n"
+    "usage: qmail-vrfy [-jnv] [-s SERVERS] [--sender=ADDRESS] [--] ADDRESS ...\n"
     "       qmail-vrfy [-jn] [-s SERVERS] [--sender=ADDRESS] -f FILE\n"
     "       qmail-vrfy [-jnv] [-s SERVERS] --selftest\n"
     "       qmail-vrfy [-jv] --lint\n"
@@ -32,6 +32,7 @@ constexpr char USAGE[] =
     "  -j                one JSON object a line\n"
     "  -n                judge here: the daemon is not asked\n"
     "  -s SERVERS        ask these, as VERIFY has them\n"
+    "  -v                tell why, step by step\n"
     "  --sender=ADDRESS  the envelope sender; empty: the null sender\n"
     "  --selftest        which domains accept any name, and why\n"
     "  --lint            what is wrong in the files of this host\n"
@@ -100,6 +101,7 @@ constexpr row OPTIONS[] = {
     {'j', nullptr, no_argument, set<&vrfy_options::json>},
     {'n', nullptr, no_argument, set<&vrfy_options::here>},
     {'s', nullptr, required_argument, take_servers},
+    {'v', nullptr, no_argument, set<&vrfy_options::explain>},
     {0, "sender", required_argument, take_sender},
     {0, "selftest", no_argument, choose<vrfy_selftest>},
     {0, "lint", no_argument, choose<vrfy_lint>},
@@ -188,6 +190,7 @@ int refuse_nonsense(const vrfy_options &options, bool servers_given) {
   if (options.mode != vrfy_check) {
     return file || addresses ? misuse("this mode takes neither addresses nor -f") : 0;
   }
+  if (file && options.explain) return misuse("-v explains addresses from the command line: take out -f or -v");
   if (file && addresses) return misuse("give addresses or -f FILE, not both");
   return file || addresses ? 0 : misuse("no address: name one, or give -f FILE");
 }

@@ -749,7 +749,7 @@ MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a sl
     'udpbits.*': {'udpbits.h', 'sockbits.h'},
     'verifyrcpt.*': {*CONTRACT, *CLIENT_HEADERS},
     'qmail-verify.c': {'daemon/', 'address/address.h', 'conf.h', 'settings.h', 'logbits.h', 'sockbits.h', 'udpbits.h', *CONTRACT},
-    'vrfy/*': {'vrfy/', 'address/', 'qmail/', 'logbits.h', 'conf.h', 'settings.h', *CONTRACT, *CLIENT_HEADERS},
+    'vrfy/*': {'vrfy/', 'address/', 'qmail/', 'smtp/reply.h', 'logbits.h', 'conf.h', 'settings.h', *CONTRACT, *CLIENT_HEADERS},
     'settings.h': {'conf.h', 'qmail-verify.h'},
     'qmail-vrfy.cpp': {'vrfy/'},
     'qmail-smtpd.cpp': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},

@@ -190,8 +190,10 @@ TEST(VrfyJson, AnAnswer) {
   vrfy_answer a = answered(QV_TEMPORARY, QV_REASON_NO_ALIAS_USER, 8, "");
   a.about = "alias";
   EXPECT_EQ(vrfy_json_line("a\"b", a),
-            "{\"address\":\"a\\\"b\",\"verdict\":\"temporary\",\"reason\":\"no-alias-user\",\"position\":8,\"user\":\"\","
-            "\"about\":\"alias\",\"trouble\":\"there is no alias user: alias\"}\n");
+            "{\"address\":\"a\\\"b\",\"verdict\":\"temporary\",\"reason\":\"no-alias-user\","
+            "\"meaning\":\"there is no alias user\",\"position\":8,\"user\":\"\",\"about\":\"alias\","
+            "\"trouble\":\"there is no alias user: alias\","
+            "\"reply\":{\"code\":451,\"text\":\"451 qv temporary failure (#4.3.0)\"}}\n");
 }
 
 // ---- the progress bar
