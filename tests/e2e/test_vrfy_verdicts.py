@@ -47,6 +47,9 @@ def test_a_site_in_all_ways(site):
         assert as_arguments.splitlines(keepends=True) == lines, f'{way}: {err}'
         assert as_list.splitlines(keepends=True) == listed, f'{way}, as a list: {list_err}'
         assert (code, list_code) == (here_code, expected_code(listed)), way
+    explained = [json.loads(line) for line in result['explained'].splitlines()]
+    assert [(e['verdict'], e['reason']) for e in explained] == [tuple(line.split('\t')[1:3]) for line in lines]
+    assert all((e['steps'][-1]['step'], e['steps'][-1]['name']) == ('verdict', e['reason']) for e in explained)
     for line, logged in zip(lines, result['logged']):
         verdict, reason = line.split('\t')[1:3]
         verdicts, logged_reason = says(logged)

@@ -4,8 +4,8 @@
   vrfy.py DAEMON QMAIL-VRFY SITEDIR
 
 Run it under `unshare -m -n`, as root: lays the site out as ask.py does, and prints
-one JSON object: for each way what qmail-vrfy printed and its exit status, and the
-line that the daemon logged for each address.
+one JSON object: for each way what qmail-vrfy printed and its exit status, what it
+explains with -n -v -j, and the line that the daemon logged for each address.
 """
 import json
 import subprocess
@@ -42,10 +42,12 @@ def judge(daemon, program, site, work):
         logged = [line for at in range(0, len(addresses), 200)
                   for _, line in ask.ask(addresses[at:at + 200], process, reader)]
         ways = {name: run(program, site, options, addresses) for name, options in WAYS.items()}
+        explained = subprocess.run([program, '-n', '-v', '-j', '--', *addresses], env=ask.environment(site),
+                                   stdin=subprocess.DEVNULL, capture_output=True).stdout.decode()
         process.terminate()
         if process.wait() != 0:
             raise SystemExit('the daemon did not end cleanly')
-    print(json.dumps({'logged': logged, 'ways': ways}))
+    print(json.dumps({'logged': logged, 'ways': ways, 'explained': explained}))
 
 
 if __name__ == '__main__':
