@@ -67,27 +67,14 @@ bool vrfy_lines::whole_line() {
   return eof_ && begin_ < held_.size();
 }
 
-bool vrfy_lines::is_empty() const {
-  return begin_ == end_ || (end_ - begin_ == 1 && held_[begin_] == '\r' && end_ < held_.size());
-}
-
 void vrfy_lines::drop_line() {
   begin_ = seen_ = end_ = std::min(end_ + 1, held_.size());
   cut_ = false;
   ++number_;
 }
 
-// Is there a line that is not empty? Those before it are dropped.
-bool vrfy_lines::at_hand() {
-  while (whole_line()) {
-    if (!is_empty()) return true;
-    drop_line();
-  }
-  return false;
-}
-
 bool vrfy_lines::ready() {
-  while (!at_hand() && !eof_) {
+  while (!whole_line() && !eof_) {
     pollfd p{fd_, POLLIN, 0};
     if (poll(&p, 1, 0) == 0) return false;
     fill();
@@ -96,11 +83,11 @@ bool vrfy_lines::ready() {
 }
 
 bool vrfy_lines::next(std::string &line) {
-  while (!at_hand()) {
+  while (!whole_line()) {
     if (eof_) return false;
     fill();
   }
-  const bool carriage = end_ < held_.size() && held_[end_ - 1] == '\r';
+  const bool carriage = begin_ < end_ && end_ < held_.size() && held_[end_ - 1] == '\r';
   line.assign(held_, begin_, end_ - begin_ - carriage);
   const auto where = [&] { return name_ + ", line " + std::to_string(number_ + 1); };
   if (cut_ || line.size() > VRFY_ADDRESS_MAX) {

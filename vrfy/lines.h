@@ -11,8 +11,8 @@
 #include "say.h"
 
 // A line ends with a newline, or at the end of the file; one carriage return before the
-// newline is no part of it. Empty lines are passed over. Everything else is taken as it
-// is: blanks and # are characters of an address. Memory is bounded.
+// newline is no part of it. An empty line is the empty address. Everything else is taken
+// as it is: blanks and # are characters of an address. Memory is bounded.
 class vrfy_lines {
  public:
   // Opens a file, "-": standard input. False after a message.
@@ -39,10 +39,8 @@ class vrfy_lines {
  private:
   void fill();
   bool whole_line();
-  bool is_empty() const;
   void cut_off();
   void drop_line();
-  bool at_hand();
 
   vrfy_many many_;
   unique_fd own_;

@@ -31,7 +31,7 @@ def run(program, site, options, addresses):
 
 
 def in_a_list(addresses):
-    return [address for address in addresses if address and b'\n' not in address and not address.endswith(b'\r')]
+    return [address for address in addresses if b'\n' not in address and not address.endswith(b'\r')]
 
 
 def judge(daemon, program, site, work):
