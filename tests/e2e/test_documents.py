@@ -553,7 +553,7 @@ def test_changes_have_dates():
     lines = text('CHANGES').splitlines()
     begin = next(i for i, line in enumerate(lines) if re.match(r'\d+\.\d', line))
     for number, line in enumerate(lines[begin:], begin + 1):
-        if not line or re.match(r'\d+\.\d+(?:\.\d+)?, ', line) or re.fullmatch(r'[A-Z][\w-]+|The [a-z]+|qmail-smtpd', line):
+        if not line or re.match(r'\d+\.\d+(?:\.\d+)?, ', line) or re.fullmatch(r'[A-Z][\w-]+|The [a-z]+|qmail-[a-z]+', line):
             continue
         entry = re.fullmatch(r'(\d{4}-\d\d-\d\d) (new|fix|change): \S.{10,118}', line)
         assert entry, f'CHANGES, line {number}: write "DATE new|fix|change: what a user notices" in one line, or a heading'
