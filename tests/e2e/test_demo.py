@@ -24,10 +24,10 @@ class Demo:
         self.folder.chmod(0o755)
         self.user = user
         shutil.copytree(ROOT / 'service', self.folder / 'service')
-        for path in ('tests/newu.py', 'build/qmail-verify', 'build/qmail-smtpd'):
+        for path in ('tests/newu.py', 'build/qmail-verify', 'build/qmail-smtpd', 'build/qmail-vrfy'):
             (self.folder / path).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / 'tests/newu.py', self.folder / 'tests')
-        for program in ('qmail-verify', 'qmail-smtpd'):
+        for program in ('qmail-verify', 'qmail-smtpd', 'qmail-vrfy'):
             shutil.copy(build / program, self.folder / 'build')
         self.temporary = self.folder / 'tmp'
         self.temporary.mkdir()
