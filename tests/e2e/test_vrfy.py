@@ -103,11 +103,10 @@ def test_lines_are_the_same_whoever_judges(host, way):
     expected = ''.join(map(line, ROWS))
     done = host.vrfy(*options, '--', *(row[0] for row in ROWS))
     assert (done.out, done.returncode) == (expected, 111), done.err
-    listed = [row for row in ROWS if row[0]]
-    text = '\r\n'.join(row[0] for row in listed).encode()
+    text = '\r\n'.join(row[0] for row in ROWS).encode()
     for done in (host.vrfy(*options, '-f', '-', input=text),
                  host.vrfy(*options, '-f', str(host.write('list', text)))):
-        assert (done.out, done.returncode) == (''.join(map(line, listed)), 111), done.err
+        assert (done.out, done.returncode) == (expected, 111), done.err
 
 
 def test_exit_codes(host):
@@ -167,15 +166,54 @@ def test_control_files_that_cannot_be_read(build, tmp_path):
     assert f'cannot enter the qmail directory {tmp_path}/none: No such file or directory' in done.err
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason='needs root: to become somebody else')
-def test_another_user_judges_his_own_homes_alone(host):
+def as_another(uid, host, *arguments):
     program = shutil.copy(VRFY, host.dir)  # others may not be let into the build folder
     own = {'QMAILDIR': str(host.dir), 'PATH': '/usr/bin', **{k: v for k, v in os.environ.items() if k.endswith('SAN_OPTIONS')}}
+    return subprocess.run(['setpriv', f'--reuid={uid}', f'--regid={uid}', '--clear-groups', program, *arguments], env=own,
+                          capture_output=True, text=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='needs root: to become somebody else')
+def test_another_user_judges_his_own_homes_alone(host):
     for uid, verdict in ((UID, 'valid'), (65534, 'temporary')):
-        done = subprocess.run(['setpriv', f'--reuid={uid}', f'--regid={uid}', '--clear-groups', program, '-n',
-                               'joe-list@example.org', 'a@elsewhere.example'], env=own, capture_output=True, text=True)
+        done = as_another(uid, host, '-n', 'joe-list@example.org', 'a@elsewhere.example')
         assert [one.split('\t')[1] for one in done.stdout.splitlines()] == [verdict, 'remote'], done.stderr
         assert done.stderr.count('not run by root') == 1
+
+
+# ---- why (tests/explain has the steps to each reason)
+
+def test_why_tells_what_the_daemon_does_not_know_yet(build):
+    with Host() as host:
+        host.control('locals', 'example.org\nmail.example.org\nnew.example\n')
+        done = host.vrfy('-v', '-s', host.udp, 'joe@new.example')
+        assert '\n  the daemon says remote: remote (' in done.out and 'send SIGHUP' in done.out, done.out
+        assert done.out.splitlines()[-1] == 'joe@new.example\tremote\tremote\t'
+        assert done.returncode == 0
+        host.signal(signal.SIGHUP)
+        host.logged('SIGHUP: control/locals')
+        done = host.vrfy('-v', '-s', host.udp, 'joe@new.example')
+        assert 'the daemon says' not in done.out
+        assert done.out.splitlines()[-1] == 'joe@new.example\tvalid\tdefault-delivery\tjoe'
+
+
+def test_why_of_a_daemon_of_1_32(host):
+    with Old(0) as old:
+        done = host.vrfy('-v', '-s', old.server, 'joe-list@example.org', 'joe-x@example.org')
+        results = [one for one in done.out.splitlines() if not one.startswith(' ')]
+        assert results == ['joe-list@example.org\tvalid\tdot-qmail\tjoe', 'joe-x@example.org\tvalid\tdot-qmail\tjoe']
+        assert done.out.count('the daemon says valid') == 1, done.out
+        assert 'here it is invalid: no-mailbox' in done.out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='needs root: to become somebody else')
+def test_why_for_who_is_not_root(host):
+    done = as_another(65534, host, '-n', '-v', 'joe-list@example.org')
+    assert done.stderr.count('not run by root') == 1
+    assert 'temporary: identity-trouble' in done.stdout and done.returncode == 111, done.stdout
+    assert '451' in done.stdout.splitlines()[-2]
+    done = as_another(UID, host, '-n', '-v', 'joe-list@example.org')
+    assert f'{host.dir}/home/joe/.qmail-list line 1: &a@example.net: a forward' in done.stdout and done.returncode == 0
 
 
 # ---- misuse
