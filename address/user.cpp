@@ -46,25 +46,6 @@ unsigned scan_id(std::string_view field) {
   return static_cast<unsigned>(n);
 }
 
-// spawn(): the six fields of a users/cdb record, the rest of the address behind
-// them. The rest is appended before the fields are counted, as qmail-lspawn does.
-bool parse_record(const std::string &record, std::string_view rest, controlling_user &user) {
-  std::string data = record;
-  data += rest;
-  data += '\0';
-  std::string_view left = data, name, uid, gid, home, dash, ext;
-  if (!text_field(left, name) || !text_field(left, uid) || !text_field(left, gid) || !text_field(left, home) ||
-      !text_field(left, dash) || !text_field(left, ext))
-    return false;
-  user.name = name;
-  user.uid = scan_id(uid);
-  user.gid = scan_id(gid);
-  user.home = home;
-  user.dash = dash;
-  user.ext = ext;
-  return true;
-}
-
 // nughde_get(), the cdb half. nullopt: there is no users/cdb, or nothing in it
 // matches.
 std::optional<user_result> from_cdb(site &host, std::string_view local, trace *told) {
@@ -94,7 +75,7 @@ std::optional<user_result> from_cdb(site &host, std::string_view local, trace *t
     if (look == Look::failed) return broken(error);
     if (look == Look::absent) continue;
     user_result r;
-    if (!parse_record(record, exact ? std::string_view() : local.substr(len - 1), r.user)) return broken(CDB_DAMAGED);
+    if (!user_record(record, exact ? std::string_view() : local.substr(len - 1), r.user)) return broken(CDB_DAMAGED);
     r.user.key = key.substr(0, len);
     if (told) tell_key(*told, r.user.key, r.user);
     return r;
@@ -179,6 +160,24 @@ user_result from_passwd(site &host, const address_settings &settings, std::strin
 }
 
 }  // namespace
+
+// The rest is appended before the fields are counted, as qmail-lspawn does.
+bool user_record(std::string_view record, std::string_view rest, controlling_user &user) {
+  std::string data(record);
+  data += rest;
+  data += '\0';
+  std::string_view left = data, name, uid, gid, home, dash, ext;
+  if (!text_field(left, name) || !text_field(left, uid) || !text_field(left, gid) || !text_field(left, home) ||
+      !text_field(left, dash) || !text_field(left, ext))
+    return false;
+  user.name = name;
+  user.uid = scan_id(uid);
+  user.gid = scan_id(gid);
+  user.home = home;
+  user.dash = dash;
+  user.ext = ext;
+  return true;
+}
 
 user_result user_find(site &host, const address_settings &settings, std::string_view local, trace *told) {
   if (auto r = from_cdb(host, local, told)) return *r;

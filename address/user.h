@@ -45,4 +45,8 @@ struct user_result {
 // the steps; null: nobody.
 user_result user_find(site &host, const address_settings &settings, std::string_view local, trace *told = nullptr);
 
+// spawn(): a record of users/cdb, and the rest of the address that stands behind a wildcard
+// key. Sets all of user but its key; false: it has too few fields.
+bool user_record(std::string_view record, std::string_view rest, controlling_user &user);
+
 #endif

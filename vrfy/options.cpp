@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "conf.h"
+#include "qmail/control.h"
 #include "say.h"
 #include "settings.h"
 #include "verifyrcpt.h"
@@ -26,6 +27,8 @@ constexpr char USAGE[] =
     "       qmail-vrfy [-jn] [-s SERVERS] [--sender=ADDRESS] -f FILE\n"
     "       qmail-vrfy [-jnv] [-s SERVERS] --selftest\n"
     "       qmail-vrfy [-jv] --lint\n"
+    "       qmail-vrfy [--partial] --list\n"
+    "       qmail-vrfy [--partial] [--shrink=N%] --list=cdb FILE\n"
     "       qmail-vrfy -V | --help\n"
     "\n"
     "  -f FILE           one address a line; -: standard input\n"
@@ -36,6 +39,10 @@ constexpr char USAGE[] =
     "  --sender=ADDRESS  the envelope sender; empty: the null sender\n"
     "  --selftest        which domains accept any name, and why\n"
     "  --lint            what is wrong in the files of this host\n"
+    "  --list            every valid recipient of this host\n"
+    "  --list=cdb        the same as a database, in the place of FILE\n"
+    "  --partial         also where something could not be listed\n"
+    "  --shrink=N%       by how much FILE's list may become shorter; 10%\n"
     "  -V                version and settings\n"
     "\n"
     "See qmail-vrfy(1).\n";
@@ -73,6 +80,20 @@ std::string take_sender(vrfy_options &options, const char *value) {
   return options.sender->size() <= QV_ADDRESS_MAX ? "" : "is longer than an address may be";
 }
 
+std::string take_list(vrfy_options &options, const char *value) {
+  options.cdb = value != nullptr;
+  if (value && std::string_view(value) != "cdb") return "there is only --list, and --list=cdb FILE";
+  return choose<vrfy_list>(options, value);
+}
+
+std::string take_shrink(vrfy_options &options, const char *value) {
+  const size_t digits = control_scan(value, options.shrink);
+  const std::string_view rest = std::string_view(value).substr(digits);
+  const bool good = digits > 0 && digits <= 3 && options.shrink <= 100 && (rest.empty() || rest == "%");
+  options.shrink_given = true;
+  return good ? "" : "give a number from 0 to 100, and %";
+}
+
 // Whatever is remarkable in VERIFY is a mistake here.
 std::string take_servers(vrfy_options &options, const char *value) {
   std::string wrong;
@@ -105,6 +126,9 @@ constexpr row OPTIONS[] = {
     {0, "sender", required_argument, take_sender},
     {0, "selftest", no_argument, choose<vrfy_selftest>},
     {0, "lint", no_argument, choose<vrfy_lint>},
+    {0, "list", optional_argument, take_list},
+    {0, "partial", no_argument, set<&vrfy_options::partial>},
+    {0, "shrink", required_argument, take_shrink},
     {'V', nullptr, no_argument, choose<vrfy_version>},
     {0, "help", no_argument, choose<vrfy_help>},
 };
@@ -183,10 +207,21 @@ void read_variables(vrfy_options &options) {
 
 // ---- what goes together
 
+int refuse_list_nonsense(const vrfy_options &options, bool servers_given) {
+  if (options.json) return misuse("-j does not go with --list: its lines are addresses");
+  if (servers_given) return misuse("-s does not go with --list: a daemon gives no lists");
+  if (!options.file.empty()) return misuse("-f does not go with --list");
+  if (!options.cdb && options.shrink_given) return misuse("--shrink goes with --list=cdb FILE");
+  if (!options.cdb) return options.addresses.empty() ? 0 : misuse("--list takes no addresses");
+  return options.addresses.size() == 1 && !options.list_cdb.empty() ? 0 : misuse("--list=cdb: name one file");
+}
+
 int refuse_nonsense(const vrfy_options &options, bool servers_given) {
   const bool file = !options.file.empty(), addresses = !options.addresses.empty();
   if (options.mode == vrfy_version || options.mode == vrfy_help) return 0;
   if (options.here && servers_given) return misuse("-n and -s do not go together: with -n no server is asked");
+  if (options.mode == vrfy_list) return refuse_list_nonsense(options, servers_given);
+  if (options.partial || options.shrink_given) return misuse("--partial and --shrink go with --list");
   if (options.mode != vrfy_check) {
     return file || addresses ? misuse("this mode takes neither addresses nor -f") : 0;
   }
@@ -204,6 +239,7 @@ int print(const std::string &text) {
 int vrfy_options_read(int argc, char **argv, vrfy_options &options) {
   if (const int code = read_arguments(argc, argv, options)) return code;
   const bool servers_given = !options.servers.empty();
+  if (options.cdb && options.addresses.size() == 1) options.list_cdb = options.addresses[0];
   read_variables(options);
   return refuse_nonsense(options, servers_given);
 }

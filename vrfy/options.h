@@ -39,8 +39,10 @@ struct vrfy_options {
   std::optional<std::string> sender;  // --sender: the envelope sender, empty: the null sender
 
   // --list
+  bool cdb = false;         // --list=cdb
   std::string list_cdb;     // --list=cdb FILE; empty: text on standard output
-  unsigned shrink = 10;     // --shrink=N%: by how much the list may have become shorter
+  unsigned long shrink = 10;  // --shrink=N%: by how much the list may have become shorter
+  bool shrink_given = false;
   bool partial = false;     // --partial: write it though something could not be listed
 };
 

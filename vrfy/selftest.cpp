@@ -5,13 +5,11 @@
 // the file and the line that do so, as far as this process has the rights to look. And
 // what control/rcpthosts accepts has to be of this host, or routed.
 
-#include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <climits>
 #include <cstdlib>
-#include <new>
 
 #include "answer.h"
 #include "asker.h"
@@ -20,20 +18,12 @@
 #include "json.h"
 #include "lint.h"
 #include "lint_unix.h"
+#include "nobody.h"
 #include "options.h"
 #include "output.h"
 #include "say.h"
 
 namespace {
-
-// 80 random bits, as a word that is in no list of names.
-std::string random_name() {
-  unsigned char bytes[16];
-  std::string out = "vrfy";
-  if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) throw std::bad_alloc();
-  for (unsigned char b : bytes) out += "abcdefghijklmnopqrstuvwxyz234567"[b & 31];
-  return out;
-}
 
 // A domain that is asked about.
 struct question {
@@ -256,7 +246,7 @@ class selftest {
   }
 
   vrfy_options options_;
-  const std::string name_ = random_name();
+  const std::string name_ = vrfy_nobody();
   std::vector<question> questions_;
   std::unique_ptr<vrfy_host> host_;
   vrfy_output out_;
