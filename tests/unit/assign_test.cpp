@@ -9,6 +9,7 @@
 namespace {
 
 using namespace std::string_literals;
+using namespace std::string_view_literals;
 
 TEST(Assign, AnExactNameAndAPrefix) {
   const assign_table t = assign_read("=Joe:joe:1001:1002:/home/joe:::\n+joe-:joe:1001:1002:/home/joe:-:pre-:\n.\n");
@@ -90,7 +91,7 @@ TEST(Assign, FieldsOfARecord) {
   ASSERT_TRUE(
       assign_split("joe\0"
                    "1\0"
-                   "2\0/h\0-\0x-"s,
+                   "2\0/h\0-\0x-"sv,
                    f));
   EXPECT_EQ("joe", f.user);
   EXPECT_EQ("1", f.uid);
@@ -101,12 +102,12 @@ TEST(Assign, FieldsOfARecord) {
   EXPECT_FALSE(
       assign_split("joe\0"
                    "1\0"
-                   "2\0/h\0-"s,
+                   "2\0/h\0-"sv,
                    f));
   EXPECT_TRUE(
       assign_split("joe\0"
                    "1\0"
-                   "2\0/h\0\0"s,
+                   "2\0/h\0\0"sv,
                    f));
   EXPECT_EQ("", f.ext);
 }
