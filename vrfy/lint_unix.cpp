@@ -20,6 +20,7 @@ namespace {
 class host_unix final : public lint_host {
  public:
   host_unix() : site_(CONF_QMAILP, CONF_NOFILES) { site_.begin(); }
+  ~host_unix() override { site_.rest(); }
 
   site &looks() override { return site_; }
   void rest() override { site_.rest(); }
