@@ -21,6 +21,19 @@ bool send_both(int fd, const void *head, size_t head_len, const void *bytes, siz
   return n != -1;
 }
 
+// The same question, with zeros where the structure has holes: nothing that happened to
+// be on the stack goes through the socket.
+void fill_holes(const board_question &from, board_question &to) {
+  memset(static_cast<void *>(&to), 0, sizeof to);
+  to.ticket = from.ticket;
+  to.asker.from.addr = from.asker.from.addr;
+  to.asker.from.len = from.asker.from.len;
+  to.asker.socket = from.asker.socket;
+  memcpy(to.asker.local, from.asker.local, sizeof to.asker.local);
+  to.asker.local_size = from.asker.local_size;
+  to.again = from.again;
+}
+
 // The length of what stands behind the head, or -1.
 ssize_t receive_both(int fd, void *head, size_t head_len, void *bytes, size_t max) {
   iovec parts[2] = {{head, head_len}, {bytes, max}};
@@ -47,7 +60,9 @@ bool relay::open() {
 }
 
 bool relay::ask(const board_question &question, const void *datagram, size_t len) {
-  return len <= QV_QUESTION_MAX && send_both(parent_.get(), &question, sizeof question, datagram, len);
+  board_question head;
+  fill_holes(question, head);
+  return len <= QV_QUESTION_MAX && send_both(parent_.get(), &head, sizeof head, datagram, len);
 }
 
 bool relay::take(board_question &question, char *datagram, size_t &len) {

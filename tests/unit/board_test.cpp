@@ -9,6 +9,7 @@
 
 #include <cstring>
 #include <memory>
+#include <new>
 
 #include "daemon/relay.h"
 
@@ -124,6 +125,30 @@ TEST(relay, a_question_comes_whole_with_who_asked) {
   EXPECT_EQ(got.asker.socket, 2u);
   EXPECT_EQ(std::string(bytes.data(), len), datagram);
   EXPECT_FALSE(way.take(got, bytes.data(), len)) << "there is one only";
+}
+
+TEST(relay, what_happened_to_be_in_holes_is_not_sent) {
+  relay way;
+  ASSERT_TRUE(way.open());
+  alignas(board_question) unsigned char raw[2][sizeof(board_question)], got[2][sizeof(board_question)];
+  for (int i = 0; i < 2; ++i) {
+    memset(raw[i], i ? 0xff : 0x55, sizeof raw[i]);
+    auto *sent = new (raw[i]) board_question;
+    sent->ticket = 7;
+    sent->asker.local[31] = 9;
+    sent->asker.local_size = 32;
+    sent->again = 1;
+    ASSERT_TRUE(way.ask(*sent, "a", 1));
+    char bytes[QV_QUESTION_MAX];
+    size_t len = 0;
+    ASSERT_TRUE(way.take(*reinterpret_cast<board_question *>(got[i]), bytes, len));
+  }
+  EXPECT_EQ(memcmp(got[0], got[1], sizeof got[0]), 0);
+  const auto *question = reinterpret_cast<board_question *>(got[0]);
+  EXPECT_EQ(question->ticket, 7u);
+  EXPECT_EQ(question->asker.local[31], 9);
+  EXPECT_EQ(question->asker.local_size, 32u);
+  EXPECT_EQ(question->again, 1u);
 }
 
 TEST(relay, the_largest_question_and_an_empty_one_pass) {
