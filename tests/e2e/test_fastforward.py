@@ -137,8 +137,15 @@ class Round:
         return 'kept' if delivers else 'program-refuses'
 
 
+def as_logged(address):
+    """An address as the daemon's lines have it."""
+    return ''.join('\\\\' if byte == 0x5c else chr(byte) if 0x21 <= byte <= 0x7e else f'\\x{byte:02x}'
+                   for byte in address)
+
+
 class Asking:
-    """Asks about many addresses at once. The daemon answers in the order of the questions."""
+    """Asks about many addresses at once, and finds the line of each by its address: a question
+    that waits for its home is decided later than those behind it."""
 
     def __init__(self, host):
         self.log, self.rest, self.host = open(host.dir / 'log', 'rb'), '', host
@@ -164,7 +171,8 @@ class Asking:
             there = select.select([s], [], [], 0)[0]
             answers.append(s.recv(4096) if there else None)
             s.close()
-        return list(zip(answers, logged))
+        of = {DECISION.match(line).group(1): line for line in logged}
+        return [(answer, of[as_logged(address)]) for answer, address in zip(answers, addresses)]
 
 
 REFUSALS = {'program-refuses', 'fastforward-absent'}
