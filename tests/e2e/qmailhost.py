@@ -24,7 +24,7 @@ BUILD = pathlib.Path(os.environ.get('BUILD', ROOT / 'build/plain')).resolve()
 sys.path.insert(0, str(ROOT / 'tests'))
 import newu  # noqa: E402
 
-DECISION = re.compile(r'^qmail-verify: (\S*) (?:permitted for|denied\.|not answered for) ')
+DECISION = re.compile(r'^qmail-verify: \S* (permitted for|denied\.|not answered for) ')
 DEADLINE = 20
 
 # The users that netqmail's installation makes, as far as a verdict needs them.

@@ -10,11 +10,11 @@ import collections
 import os
 import random
 import select
-import socket
 
 import fastforward_rig as rig
 import pytest
 from qmailhost import DECISION, Host, until
+from test_verdicts import ask
 
 ROUNDS = int(os.environ.get('FASTFORWARD_ROUNDS', 50))
 ADDRESSES = 50  # a round
@@ -137,12 +137,6 @@ class Round:
         return 'kept' if delivers else 'program-refuses'
 
 
-def as_logged(address):
-    """An address as the daemon's lines have it."""
-    return ''.join('\\\\' if byte == 0x5c else chr(byte) if 0x21 <= byte <= 0x7e else f'\\x{byte:02x}'
-                   for byte in address)
-
-
 class Asking:
     """Asks about many addresses at once, and finds the line of each by its address: a question
     that waits for its home is decided later than those behind it."""
@@ -171,8 +165,8 @@ class Asking:
             there = select.select([s], [], [], 0)[0]
             answers.append(s.recv(4096) if there else None)
             s.close()
-        of = {DECISION.match(line).group(1): line for line in logged}
-        return [(answer, of[as_logged(address)]) for answer, address in zip(answers, addresses)]
+        lines = ask.in_order(addresses, [line.encode('latin-1') for line in logged])
+        return [(answer, line.decode('latin-1')) for answer, line in zip(answers, lines, strict=True)]
 
 
 REFUSALS = {'program-refuses', 'fastforward-absent'}
