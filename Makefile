@@ -52,6 +52,11 @@ check_settings := \
   $(call setting,USERS=$(USERS): give the eight names of conf-users,test $(words $(USERS)) = 8) \
   $(call setting,GROUPS=$(GROUPS): give the two names of conf-groups,test $(words $(GROUPS)) = 2)
 
+# Where the programs will be, as the service directories name them that
+# qmail-verify-conf and qmail-smtpd-conf make.
+BINDIR = $(QMAIL)/bin
+SMTPDDIR = $(BINDIR)
+
 # ---- tools and flags
 CC = gcc
 CXX = g++
@@ -197,8 +202,10 @@ uninstall-lib:
 # The settings as a header, rewritten only when they change.
 $(B)/conf.h: FORCE
 	@mkdir -p $(@D)
-	@{ echo '/* made by make from QMAIL, BREAK, PATRN, USERS and GROUPS */'; \
+	@{ echo '/* made by make from QMAIL, BINDIR, SMTPDDIR, BREAK, PATRN, USERS and GROUPS */'; \
 	   echo '#define CONF_QMAIL "$(QMAIL)"'; \
+	   echo '#define CONF_BIN "$(BINDIR)"'; \
+	   echo '#define CONF_SMTPD "$(SMTPDDIR)/qmail-smtpd"'; \
 	   echo '#define CONF_BREAK "$(BREAK)"'; \
 	   echo '#define CONF_PATRN 0$(PATRN)'; \
 	   echo '#define CONF_USERS "$(strip $(USERS))"'; \
