@@ -5,9 +5,15 @@
 #                                 with netqmail's build settings (these are its
 #                                 defaults); qmail-verify -V shows them
 #   make CONF=/path/to/netqmail   the same, read from that source's conf-* files
+#                                 (what was given last is kept for later makes, in
+#                                 build/settings; make clean forgets it)
+#   make install [DESTDIR=/elsewhere] [PREFIX=/usr/local] [BINDIR=/var/qmail/bin]
+#                                 programs, manual pages, library. What is in the way
+#                                 is kept as FILE.before-verify
+#   make uninstall [DESTDIR=...]  takes them away again, and puts that back
 #   make install-lib [PREFIX=/usr/local] [DESTDIR=/elsewhere] [LIBDIR=...]
-#                                 libqmailverify.a, its headers, pkg-config file and
-#                                 manual pages; make uninstall-lib takes them away
+#                                 of it only libqmailverify.a, its headers, pkg-config
+#                                 file and manual pages; make uninstall-lib undoes it
 #   make check [SANITIZE=address,undefined] [CHECK='-k WORDS -v']
 #   make soak                     the fault table at length
 #   make demo [KEEP=1]
@@ -24,7 +30,11 @@ comma = ,
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-# ---- netqmail's build settings
+# ---- netqmail's build settings: those given now, or else those given last
+SETTINGS = QMAIL BINDIR SMTPDDIR BREAK PATRN USERS GROUPS
+ifneq ($(filter command%,$(foreach name,CONF $(SETTINGS),$(origin $(name)))),)
+settings_given = yes
+endif
 ifeq ($(origin CONF),command line)
 ifeq ($(wildcard $(CONF)/conf-qmail),)
 $(error CONF=$(CONF): no conf-qmail there; give the folder of the source that your qmail was built from)
@@ -43,19 +53,23 @@ USERS = alias qmaild qmaill root qmailp qmailq qmailr qmails
 GROUPS = qmail nofiles
 endif
 
-# A setting that is wrong changes verdicts without a word: so it stops make.
-setting = $(if $(filter ok,$(shell $(2) && echo ok)),,$(error $(1)))
-check_settings := \
-  $(call setting,QMAIL=$(QMAIL): give the qmail directory with its full path,printf %s '$(QMAIL)' | grep -q '^/') \
-  $(call setting,BREAK=$(BREAK): give one character (conf-break),test $$(printf %s '$(BREAK)' | wc -c) = 1) \
-  $(call setting,PATRN=$(PATRN): give mode bits in octal digits (conf-patrn),printf %s '$(PATRN)' | grep -qx '[0-7]\{1$(comma)4\}') \
-  $(call setting,USERS=$(USERS): give the eight names of conf-users,test $(words $(USERS)) = 8) \
-  $(call setting,GROUPS=$(GROUPS): give the two names of conf-groups,test $(words $(GROUPS)) = 2)
-
 # Where the programs will be, as the service directories name them that
 # qmail-verify-conf and qmail-smtpd-conf make.
 BINDIR = $(QMAIL)/bin
 SMTPDDIR = $(BINDIR)
+ifndef settings_given
+-include build/settings
+endif
+
+# A setting that is wrong changes verdicts without a word: so it stops make.
+setting = $(if $(filter ok,$(shell $(2) && echo ok)),,$(error $(1)))
+check_settings := \
+  $(call setting,QMAIL=$(QMAIL): give the qmail directory with its full path,printf %s '$(QMAIL)' | grep -q '^/') \
+  $(call setting,BINDIR=$(BINDIR) SMTPDDIR=$(SMTPDDIR): give full paths,printf '%s\n' '$(BINDIR)' '$(SMTPDDIR)' | { ! grep -qv '^/'; }) \
+  $(call setting,BREAK=$(BREAK): give one character (conf-break),test $$(printf %s '$(BREAK)' | wc -c) = 1) \
+  $(call setting,PATRN=$(PATRN): give mode bits in octal digits (conf-patrn),printf %s '$(PATRN)' | grep -qx '[0-7]\{1$(comma)4\}') \
+  $(call setting,USERS=$(USERS): give the eight names of conf-users,test $(words $(USERS)) = 8) \
+  $(call setting,GROUPS=$(GROUPS): give the two names of conf-groups,test $(words $(GROUPS)) = 2)
 
 # ---- tools and flags
 CC = gcc
@@ -113,13 +127,16 @@ LIBVRFY = $(call objects,vrfy)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
+# (a new program: its rule below, its line in PROGRAMS, and it is built and installed)
+PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy
+
 .PHONY: all programs library install-lib uninstall-lib clean check soak demo unit fuzz-targets fuzz FORCE
 all: programs
 
-programs: $(B)/qmail-verify $(B)/qmail-smtpd $(B)/qmail-vrfy
+programs: $(addprefix $(B)/,$(PROGRAMS))
 ifeq ($(B),build/plain)
-programs: qmail-verify qmail-smtpd qmail-vrfy
-qmail-verify qmail-smtpd qmail-vrfy: %: $(B)/%
+programs: $(PROGRAMS)
+$(PROGRAMS): %: $(B)/%
 	ln -f $< $@
 endif
 
@@ -199,10 +216,40 @@ uninstall-lib:
 	  $(patsubst %,'$(DESTDIR)$(MANDIR)/man3/%',$(LIBRARY_PAGES))
 	rmdir '$(DESTDIR)$(INCLUDEDIR)/qmail-verify' 2>/dev/null || true
 
+# ---- putting it into a qmail
+#
+# service/install puts files into their places and takes them away; service/host
+# looks before at the host that is meant, where no DESTDIR is given.
+MANIFEST = $(QMAIL)/verify/installed
+PAGES = $(notdir $(wildcard man/*.[1-8]))
+# owner and modes as netqmail has them for its own programs, where there is such a group
+OWNER := $(shell test "$$(id -u)" = 0 && echo root || echo -)
+GROUP = $(shell getent group $(firstword $(GROUPS)) >/dev/null && echo $(firstword $(GROUPS)) || echo root)
+# $(call files,mode,owner,group,sources,folder): lines for service/install
+files = $(foreach file,$(4),printf '%s\t%s\t%s\t%s\t%s\n' $(1) '$(2)' '$(3)' '$(file)' '$(5)/$(notdir $(file))';)
+root_files = $(call files,644,$(OWNER),$(OWNER),$(1),$(2))
+.PHONY: install uninstall
+install: programs $(B)/libqmailverify.a $(B)/qmailverify.pc
+	$(if $(DESTDIR),,sh service/host install $(B)/qmail-verify '$(QMAIL)' '$(firstword $(GROUPS))')
+	@{ $(call files,755,$(OWNER),$(GROUP),$(addprefix $(B)/,$(filter-out qmail-smtpd,$(PROGRAMS))),$(BINDIR)) \
+	   $(call files,755,$(OWNER),$(GROUP),$(B)/qmail-smtpd,$(SMTPDDIR)) \
+	   $(foreach page,$(PAGES),$(call root_files,man/$(page),$(MANDIR)/man$(subst .,,$(suffix $(page))))) \
+	   $(call root_files,$(HEADERS),$(INCLUDEDIR)/qmail-verify) \
+	   $(call root_files,$(B)/libqmailverify.a,$(LIBDIR)) \
+	   $(call root_files,$(B)/qmailverify.pc,$(LIBDIR)/pkgconfig) \
+	   printf '%s\t%s\t%s\t%s\t%s\n' 644 $(OWNER) $(OWNER) service/completion/qmail-vrfy.bash \
+	     '$(PREFIX)/share/bash-completion/completions/qmail-vrfy'; \
+	   $(call root_files,service/completion/_qmail-vrfy,$(PREFIX)/share/zsh/site-functions) \
+	   $(call root_files,README CHANGES SECURITY LICENSE,$(PREFIX)/share/doc/qmail-verify) \
+	 } | sh service/install '$(MANIFEST)' '$(DESTDIR)'
+uninstall:
+	$(if $(DESTDIR),,sh service/host uninstall '$(BINDIR)/qmail-verify')
+	@sh service/install -u '$(MANIFEST)' '$(DESTDIR)'
+
 # The settings as a header, rewritten only when they change.
 $(B)/conf.h: FORCE
 	@mkdir -p $(@D)
-	@{ echo '/* made by make from QMAIL, BINDIR, SMTPDDIR, BREAK, PATRN, USERS and GROUPS */'; \
+	@{ echo '/* made by make from its settings */'; \
 	   echo '#define CONF_QMAIL "$(QMAIL)"'; \
 	   echo '#define CONF_BIN "$(BINDIR)"'; \
 	   echo '#define CONF_SMTPD "$(SMTPDDIR)/qmail-smtpd"'; \
@@ -215,6 +262,9 @@ $(B)/conf.h: FORCE
 	   echo '#define CONF_GROUPS "$(strip $(GROUPS))"'; \
 	   echo '#define CONF_NOFILES "$(word 2,$(GROUPS))"'; } > $@.new
 	@cmp -s $@.new $@ && rm -f $@.new || mv -f $@.new $@
+ifdef settings_given
+	@{ $(foreach name,$(SETTINGS),echo '$(name) = $(subst $$,$$$$,$($(name)))';) } >build/settings
+endif
 FORCE:
 
 # ---- what bench/smtpd.py runs beside qmail-smtpd
@@ -297,6 +347,6 @@ bench:
 	/usr/bin/python3 bench/run.py --build $(B) --out '$(BENCH_OUT)' --seconds $(BENCH_SECONDS) $(if $(PEER),--peer '$(PEER)' --peer-name '$(PEER_NAME)') $(BENCH)
 
 clean:
-	rm -rf build qmail-verify qmail-smtpd qmail-vrfy
+	rm -rf build $(PROGRAMS)
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -43,6 +43,24 @@ def test_a_variable_of_the_environment_sets_nothing(tmp_path):
     assert done.returncode == 0 and '#define CONF_NOFILES "nofiles"' in done.stdout
 
 
+def test_settings_given_once_count_for_later_makes_until_make_clean(tmp_path):
+    for name in ('Makefile', 'qmail-verify.h'):
+        shutil.copy(ROOT / name, tmp_path)
+
+    def made(*words):
+        subprocess.run(['make', '-s', *words], cwd=tmp_path, check=True, env={'PATH': '/usr/bin:/bin'}, capture_output=True)
+        return (tmp_path / 'build/plain/conf.h').read_text()
+
+    conf = 'build/plain/conf.h'
+    assert 'CONF_BREAK "-"' in made(conf)
+    given = made(conf, 'QMAIL=/opt/qmail', 'BREAK=$', 'USERS=a b c d e f g h')
+    assert all(f'#define {line}' in given for line in ('CONF_BREAK "$"', 'CONF_BIN "/opt/qmail/bin"', 'CONF_USERS "a b c d e f g h"'))
+    assert made(conf) == given, 'make install after it would build for another qmail'
+    assert 'CONF_BREAK "-"' in made(conf, 'QMAIL=/opt/qmail'), 'what is given counts whole'
+    subprocess.run(['make', '-s', 'clean'], cwd=tmp_path, check=True)
+    assert 'CONF_QMAIL "/var/qmail"' in made(conf)
+
+
 # ---- hardening, in the binaries that are installed
 
 PROGRAMS = ('qmail-verify', 'qmail-smtpd', 'qmail-vrfy')

@@ -1,6 +1,5 @@
 """libqmailverify.a as those have it who install it: programs in C and in C++ that stand elsewhere and know pkg-config
 alone, the examples of the manual pages among them."""
-import fcntl
 import os
 import pathlib
 import re
@@ -9,6 +8,7 @@ import subprocess
 
 import namespaces
 import pytest
+from making import make
 from qmailhost import BUILD, PASSWD, ROOT, Host
 
 pytestmark = pytest.mark.skipif('sanitize' in BUILD.name, reason='the library is tested as it is installed')
@@ -26,20 +26,6 @@ def run(*command, **how):
                           capture_output=True, text=True, timeout=200, **how)
     assert done.returncode == 0, f'{" ".join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}'
     return done.stdout
-
-
-def settings():
-    """Those that the programs were built with, for make."""
-    conf = dict(re.findall(r'^#define CONF_(\w+) "?(.*?)"?$', (BUILD / 'conf.h').read_text(), re.M))
-    return [f'{name}={conf[name]}' for name in ('QMAIL', 'BREAK', 'USERS', 'GROUPS')] + [f'PATRN={conf["PATRN"][1:]}']
-
-
-def make(*words):
-    """One at a time: others want the same files."""
-    with open(BUILD / 'library.lock', 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return run('make', f'B={os.path.relpath(BUILD, ROOT)}', *settings(), *words, cwd=ROOT,
-                   env={'PATH': os.environ['PATH']})
 
 
 @pytest.fixture(scope='module')
