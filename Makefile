@@ -14,6 +14,8 @@
 #   make install-lib [PREFIX=/usr/local] [DESTDIR=/elsewhere] [LIBDIR=...]
 #                                 of it only libqmailverify.a, its headers, pkg-config
 #                                 file and manual pages; make uninstall-lib undoes it
+#   make deb                      Debian packages, in build/deb; make check-deb looks
+#                                 them over: lintian, installed and purged again
 #   make check [SANITIZE=address,undefined] [CHECK='-k WORDS -v']
 #   make soak                     the fault table at length
 #   make demo [KEEP=1]
@@ -316,6 +318,18 @@ check:
 	sh tests/packages check
 	$(MAKE) programs unit fuzz-targets bench-tools library threads
 	/usr/bin/python3 tests/run.py --build $(B) $(CHECK)
+
+# ---- Debian packages, of a copy: the build here keeps its own settings
+.PHONY: deb check-deb
+deb:
+	sh tests/packages deb
+	rm -rf build/deb
+	mkdir -p build/deb/source
+	tar -c --exclude=./build --exclude=./.git $(addprefix --exclude=./,$(PROGRAMS)) . | tar -x -C build/deb/source
+	cd build/deb/source && dpkg-buildpackage -us -uc -b
+	rm -rf build/deb/source
+check-deb: deb
+	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/deb
 
 soak:
 	sh tests/packages check
