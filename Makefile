@@ -1,6 +1,6 @@
 # qmail-verify: make, make demo, make check
 #
-#   make                          build qmail-verify, qmail-smtpd and qmail-vrfy
+#   make                          build the programs
 #   make QMAIL=/var/qmail BREAK=- PATRN=002 USERS='...' GROUPS='...'
 #                                 with netqmail's build settings (these are its
 #                                 defaults); qmail-verify -V shows them
@@ -126,11 +126,12 @@ LIBADDRESS = $(call objects,address)
 LIBDAEMON = $(call objects,daemon)
 LIBSMTP = $(call objects,smtp)
 LIBVRFY = $(call objects,vrfy)
+LIBCONF = $(call objects,conf)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
 # (a new program: its rule below, its line in PROGRAMS, and it is built and installed)
-PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy
+PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-conf qmail-smtpd-conf
 
 .PHONY: all programs library install-lib uninstall-lib clean check soak demo unit fuzz-targets fuzz FORCE
 all: programs
@@ -148,12 +149,15 @@ $(B)/qmail-smtpd: $(B)/qmail-smtpd.o $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclie
 	$(CXX) $(LINK_STATIC) -o $@ $^
 $(B)/qmail-vrfy: $(B)/qmail-vrfy.o $(B)/libvrfy.a $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
+$(B)/%-conf: $(B)/%-conf.o $(B)/libconf.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(LINK_DAEMON) -o $@ $^
 
 $(B)/libqmail.a: $(LIBQMAIL)
 $(B)/libaddress.a: $(LIBADDRESS)
 $(B)/libdaemon.a: $(LIBDAEMON)
 $(B)/libsmtp.a: $(LIBSMTP)
 $(B)/libvrfy.a: $(LIBVRFY)
+$(B)/libconf.a: $(LIBCONF)
 $(B)/libclient.a: $(CLIENT)
 $(B)/lib%.a:
 	rm -f $@ && $(AR) rcs $@ $^
@@ -284,7 +288,7 @@ $(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
 
 # ---- tests
 unit: $(B)/unit-tests
-$(B)/unit-tests: $(UNIT) $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/unit-tests: $(UNIT) $(B)/libconf.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 # Several handles at the same time, watched by ThreadSanitizer where the compiler has it:

@@ -32,7 +32,8 @@ def tracked():
         names = done.stdout.decode().rstrip('\0').split('\0')
         if done.returncode == 0 and names != ['']:
             return sorted(name for name in names if (ROOT / name).is_file())
-    made = {'build', '.git', '__pycache__', '.pytest_cache', 'qmail-verify', 'qmail-smtpd', 'qmail-vrfy'}
+    made = {'build', '.git', '__pycache__', '.pytest_cache', 'qmail-verify', 'qmail-smtpd', 'qmail-vrfy',
+            'qmail-verify-conf', 'qmail-smtpd-conf'}
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*')
                   if path.is_file() and not made & set(path.relative_to(ROOT).parts))
 
@@ -48,7 +49,7 @@ def text(name):
 
 def production(*patterns):
     """Sources of the programs and the client library."""
-    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|daemon|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
+    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|conf|daemon|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
     return [name for name in names if not patterns or any(pathlib.PurePath(name).match(p) for p in patterns)]
 
 
@@ -533,7 +534,7 @@ def test_road_map_is_complete():
         wanted.add(parts[0] + '/' if len(parts) > 1 and parts[0] != '.ci' else name)
         if parts[0] in ('tests', 'service') and len(parts) > 1:
             wanted.add('/'.join(parts[:2]) + ('/' if len(parts) > 2 else ''))
-        if parts[0] in ('address', 'smtp', 'vrfy', 'qmail'):
+        if parts[0] in ('address', 'conf', 'smtp', 'vrfy', 'qmail'):
             wanted.add(name.rsplit('.', 1)[0])
     missing = sorted(wanted - named)
     assert not missing, f'README, ROAD MAP, does not name {", ".join(missing)}: one line for each place'
@@ -750,8 +751,10 @@ MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a sl
     'verifyrcpt.*': {*CONTRACT, *CLIENT_HEADERS},
     'qmail-verify.c': {'daemon/', 'address/address.h', 'conf.h', 'settings.h', 'logbits.h', 'sockbits.h', 'udpbits.h', *CONTRACT},
     'vrfy/*': {'vrfy/', 'address/', 'qmail/', 'smtp/reply.h', 'logbits.h', 'conf.h', 'settings.h', *CONTRACT, *CLIENT_HEADERS},
+    'conf/*': {'conf/', 'qmail/', 'logbits.h', 'udpbits.h', 'conf.h', 'qmail-verify.h'},
     'settings.h': {'conf.h', 'qmail-verify.h'},
     'qmail-vrfy.cpp': {'vrfy/'},
+    'qmail-*-conf.cpp': {'conf/'},
     'qmail-smtpd.cpp': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
 }
 
