@@ -127,11 +127,12 @@ LIBDAEMON = $(call objects,daemon)
 LIBSMTP = $(call objects,smtp)
 LIBVRFY = $(call objects,vrfy)
 LIBCONF = $(call objects,conf)
+LIBREPORT = $(call objects,report)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
 # (a new program: its rule below, its line in PROGRAMS, and it is built and installed)
-PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-conf qmail-smtpd-conf
+PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-conf qmail-smtpd-conf qmail-verify-report
 
 .PHONY: all programs library install-lib uninstall-lib clean check soak demo unit fuzz-targets fuzz FORCE
 all: programs
@@ -152,12 +153,16 @@ $(B)/qmail-vrfy: $(B)/qmail-vrfy.o $(B)/libvrfy.a $(B)/libaddress.a $(B)/libqmai
 $(B)/%-conf: $(B)/%-conf.o $(B)/libconf.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
 
+$(B)/qmail-verify-report: $(B)/qmail-verify-report.o $(B)/libreport.a $(B)/libvrfy.a $(B)/libclient.a
+	$(CXX) $(LINK_DAEMON) -o $@ $^
+
 $(B)/libqmail.a: $(LIBQMAIL)
 $(B)/libaddress.a: $(LIBADDRESS)
 $(B)/libdaemon.a: $(LIBDAEMON)
 $(B)/libsmtp.a: $(LIBSMTP)
 $(B)/libvrfy.a: $(LIBVRFY)
 $(B)/libconf.a: $(LIBCONF)
+$(B)/libreport.a: $(LIBREPORT)
 $(B)/libclient.a: $(CLIENT)
 $(B)/lib%.a:
 	rm -f $@ && $(AR) rcs $@ $^
@@ -288,7 +293,7 @@ $(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
 
 # ---- tests
 unit: $(B)/unit-tests
-$(B)/unit-tests: $(UNIT) $(B)/libconf.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/unit-tests: $(UNIT) $(B)/libconf.a $(B)/libreport.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 # Several handles at the same time, watched by ThreadSanitizer where the compiler has it:
@@ -306,7 +311,7 @@ $(B)/threads: $(B)/tests/library/threads.o $(B)/libaddress.a $(B)/libqmail.a $(B
 
 fuzz-targets: $(FUZZ)
 FUZZ_MAIN = $(if $(ENGINE),,$(B)/tests/fuzz/standalone.o)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libreport.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	@mkdir -p $(@D)
 	$(CXX) $(filter -fsanitize%,$(MODE)) $(if $(ENGINE),-fsanitize=fuzzer) -o $@ $^
 

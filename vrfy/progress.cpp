@@ -32,31 +32,31 @@ std::string duration(long long seconds) {
 
 }  // namespace
 
-std::string vrfy_progress_text(unsigned long addresses, long long ms, long long done, long long total,
-                               unsigned columns) {
+std::string vrfy_progress_text(unsigned long count, long long ms, long long done, long long total,
+                               unsigned columns, const char *things) {
   std::string out;
   done = std::min(done, total);
   if (total > 0) {
     const auto full = static_cast<size_t>(BAR * done / total);
     out = '[' + std::string(full, '#') + std::string(BAR - full, '.') + "] " + std::to_string(100 * done / total) + "% ";
   }
-  out += std::to_string(addresses) + " addresses";
-  if (ms > 0) out += ", " + std::to_string(static_cast<long long>(addresses) * 1000 / ms) + "/s";
+  out += std::to_string(count) + ' ' + things;
+  if (ms > 0) out += ", " + std::to_string(static_cast<long long>(count) * 1000 / ms) + "/s";
   if (total > 0 && done > 0) out += ", " + duration((ms * (total - done) / done + 999) / 1000) + " left";
   return out.substr(0, columns ? columns - 1 : 0);
 }
 
-vrfy_progress::vrfy_progress()
-    : wanted_(isatty(STDERR_FILENO)), begin_ms_(sockbits_now_ms()), next_ms_(begin_ms_ + FIRST_MS) {}
+vrfy_progress::vrfy_progress(const char *things)
+    : things_(things), wanted_(isatty(STDERR_FILENO)), begin_ms_(sockbits_now_ms()), next_ms_(begin_ms_ + FIRST_MS) {}
 
 long long vrfy_progress::ms() const { return sockbits_now_ms() - begin_ms_; }
 
-void vrfy_progress::show(unsigned long addresses, long long done, long long total) {
+void vrfy_progress::show(unsigned long count, long long done, long long total) {
   if (!wanted_) return;
   const long long now = sockbits_now_ms();
   if (now < next_ms_) return;
   next_ms_ = now + EVERY_MS;
-  vrfy_bar(vrfy_progress_text(addresses, now - begin_ms_, done, total, terminal_columns()));
+  vrfy_bar(vrfy_progress_text(count, now - begin_ms_, done, total, terminal_columns(), things_));
 }
 
 void vrfy_progress::end() { vrfy_bar(""); }

@@ -13,6 +13,7 @@
 namespace {
 
 bool bar_shown;
+std::string program = "qmail-vrfy";
 
 // All of it where it can be had: who closes standard error does not want to hear.
 void write_all(std::string_view text) {
@@ -50,10 +51,12 @@ std::string vrfy_safe_sentence(std::string_view sentence) {
   return out;
 }
 
+void vrfy_say_as(std::string_view name) { program = name; }
+
 void vrfy_say(std::string_view sentence) {
   std::string line = bar_shown ? CLEAR : "";
   bar_shown = false;
-  write_all(line.append("qmail-vrfy: ").append(sentence).append("\n"));
+  write_all(line.append(program).append(": ").append(sentence).append("\n"));
 }
 
 void vrfy_say_errno(std::string_view what, int error) {

@@ -1,4 +1,5 @@
-// say.h - what qmail-vrfy says on standard error, and how bytes from outside are shown.
+// say.h - what qmail-vrfy, or another program, says on standard error, and how bytes
+// from outside are shown.
 
 #ifndef VRFY_SAY_H
 #define VRFY_SAY_H
@@ -15,6 +16,9 @@ std::string vrfy_safe(std::string_view bytes);
 // The same for a sentence that has blanks of its own, and words from outside in it:
 // blanks and backslashes stay.
 std::string vrfy_safe_sentence(std::string_view sentence);
+
+// Whose words they are from now on: "qmail-vrfy" until it is said.
+void vrfy_say_as(std::string_view program);
 
 // "qmail-vrfy: SENTENCE" and a newline, in one write. Printable ASCII; what came from
 // outside has been made safe.

@@ -32,8 +32,8 @@ def tracked():
         names = done.stdout.decode().rstrip('\0').split('\0')
         if done.returncode == 0 and names != ['']:
             return sorted(name for name in names if (ROOT / name).is_file())
-    made = {'build', '.git', '__pycache__', '.pytest_cache', 'qmail-verify', 'qmail-smtpd', 'qmail-vrfy',
-            'qmail-verify-conf', 'qmail-smtpd-conf'}
+    programs = re.search(r'^PROGRAMS = (.*)$', (ROOT / 'Makefile').read_text(), re.M)[1].split()
+    made = {'build', '.git', '__pycache__', '.pytest_cache', *programs}
     return sorted(str(path.relative_to(ROOT)) for path in ROOT.rglob('*')
                   if path.is_file() and not made & set(path.relative_to(ROOT).parts))
 
@@ -49,7 +49,7 @@ def text(name):
 
 def production(*patterns):
     """Sources of the programs and the client library."""
-    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|conf|daemon|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
+    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|conf|daemon|report|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
     return [name for name in names if not patterns or any(pathlib.PurePath(name).match(p) for p in patterns)]
 
 
@@ -292,6 +292,26 @@ def test_environment_of_the_server():
 def test_environment_of_qmail_vrfy():
     same('the variable', f'man/{VRFY}, ENVIRONMENT,', listed(section(VRFY, 'ENVIRONMENT'), 'Ev'),
          variables('qmail-vrfy.cpp', *production('vrfy/*')))
+
+
+def test_environment_of_the_report():
+    read = variables('qmail-verify-report.cpp', *production('report/*', 'vrfy/output.*', 'vrfy/progress.*', 'vrfy/say.*'))
+    same('the variable', 'man/qmail-verify-report.1, ENVIRONMENT,',
+         listed(section('qmail-verify-report.1', 'ENVIRONMENT'), 'Ev'), read | {'TZ'})
+
+
+def test_options_of_the_report():
+    written = re.findall(r'^\.It Fl (-?\w+)', page('qmail-verify-report.1'), re.M)
+    read = ['-' + word for word in re.findall(r'\{"(\w+)", (?:no|required)_argument', text('report/options.cpp'))]
+    same('the option', 'man/qmail-verify-report.1', written, read + ['V'])
+
+
+def test_members_of_the_report():
+    """Every member of the JSON object stands in the manual page."""
+    block = section('qmail-verify-report.1', 'DESCRIPTION').split('.Ss JSON', 1)[1]
+    written = set(re.findall(r'[\w-]+', ' '.join(line for line in block.splitlines() if 'Cm ' in line)))
+    members = set(re.findall(r'"([a-z0-9_-]+)"', code('report/json.cpp'))) - {'null', 'name'}
+    assert members - written == set(), 'man/qmail-verify-report.1, JSON, does not have these'
 
 
 def test_no_other_file_reads_the_environment():
@@ -755,6 +775,8 @@ MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a sl
     'settings.h': {'conf.h', 'qmail-verify.h'},
     'qmail-vrfy.cpp': {'vrfy/'},
     'qmail-*-conf.cpp': {'conf/'},
+    'report/*': {'report/', 'vrfy/say.h', 'vrfy/json.h', 'qmail/fd.h', 'qmail-verify.h'},
+    'qmail-verify-report.cpp': {'report/', 'vrfy/', 'settings.h'},
     'qmail-smtpd.cpp': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
 }
 
