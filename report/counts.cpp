@@ -118,6 +118,8 @@ struct report_counts::sessions {
 
 report_counts::report_counts(report_period p) : period(p), sessions_(std::make_unique<sessions>()) {}
 report_counts::~report_counts() = default;
+report_counts::report_counts(report_counts &&) noexcept = default;
+report_counts &report_counts::operator=(report_counts &&) noexcept = default;
 
 // ---- counting
 
@@ -228,10 +230,11 @@ void report_counts::decision(const report_line &line) {
   count(what, domain, {}, line.seconds);
   if (line.observed) count(REPORT_OBSERVED, domain, {}, line.seconds);
   count_reason(line.observed ? REPORT_OBSERVED : what, reason);
-  if (what == REPORT_DENIED || (line.observed && is_invalid(line.reason))) ++vain.note(small(line.address))[REPORT_DENIED];
+  if (what == REPORT_DENIED || (line.observed && is_invalid(line.reason)))
+    ++vain.note(small(line.address))[REPORT_DENIED];
   if (what == REPORT_PERMITTED && !line.observed && catches_all(line)) {
     count(REPORT_CAUGHT, domain, {}, line.seconds);
-    ++catchalls.note(domain + ' ' + std::string(reason))[REPORT_CAUGHT];
+    ++catchalls.note(std::string(reason) + ' ' + domain)[REPORT_CAUGHT];
   }
 }
 

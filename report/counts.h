@@ -67,7 +67,7 @@ struct report_backscatter {
   unsigned long long null_sender = 0;     // of these: nobody would have got the bounce
   unsigned long long sender_unknown = 0;  // of these: MAIL is not in what was read
   unsigned long long discarded = 0;       // recipients refused whose mail would have been thrown away (policy-delete)
-  unsigned long long passed = 0;          // messages accepted with a recipient that bounces (OBSERVE), not by the null sender
+  unsigned long long passed = 0;          // messages accepted with a recipient that bounces (OBSERVE), of a sender
   // At most one for each transaction of a sender that may be somebody.
   unsigned long long bounces_at_most() const { return transactions - null_sender; }
 };
@@ -86,6 +86,8 @@ class report_counts {
  public:
   explicit report_counts(report_period period = {});
   ~report_counts();
+  report_counts(report_counts &&) noexcept;
+  report_counts &operator=(report_counts &&) noexcept;
 
   // The next line of a log, without its newline. source: lines of different ones are of
   // different sessions.
@@ -109,7 +111,7 @@ class report_counts {
   // Asked for in vain: REFUSED (found invalid by qmail-smtpd's lines, whatever the
   // reply) and DENIED (by qmail-verify's, policy observe included) alone count.
   report_table<report_sums> vain{REPORT_KEEP};
-  // "domain reason" of what takes any address: CAUGHT alone.
+  // "reason domain" of what takes any address: CAUGHT alone.
   report_table<report_sums> catchalls{REPORT_KEEP};
   report_table<report_server> servers{REPORT_KEEP};
   report_table<report_place> places{REPORT_KEEP};

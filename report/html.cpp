@@ -40,7 +40,8 @@ section.wide { grid-column: 1 / -1 }
 section p { margin: 6px 0; color: var(--dim); max-width: 90ch }
 #backscatter p:first-of-type { color: var(--ink); font-size: 20px; font-weight: 600 }
 .tiles { display: flex; flex-wrap: wrap; gap: 12px; margin-bottom: 16px }
-.tiles div { flex: 1 1 130px; background: var(--card); border: 1px solid var(--rule); border-radius: 8px; padding: 10px 14px }
+.tiles div { flex: 1 1 130px; padding: 10px 14px; background: var(--card);
+  border: 1px solid var(--rule); border-radius: 8px }
 .tiles b { display: block; font-size: 23px; font-variant-numeric: tabular-nums }
 .tiles span { color: var(--dim); font-size: 13px }
 .scroll { overflow-x: auto }
@@ -58,14 +59,17 @@ tr:last-child td { border-bottom: 0 }
 .would { color: var(--would) } .temporary { color: var(--temporary) }
 i.accepted { background: var(--accepted-bar) !important } i.refused { background: var(--refused-bar) !important }
 i.would { background: var(--would-bar) !important } i.temporary { background: var(--temporary-bar) !important }
-.legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 14px; margin: 0 0 8px; padding: 0; list-style: none }
-.legend i { display: inline-block; width: 12px; height: 12px; border-radius: 2px; margin-right: 6px; background: var(--sessions) }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 18px; font-size: 14px;
+  list-style: none; margin: 0 0 8px; padding: 0 }
+.legend i { display: inline-block; width: 12px; height: 12px; margin-right: 6px;
+  border-radius: 2px; background: var(--sessions) }
 svg { display: block; width: 100%; min-width: 620px; height: auto }
 svg text { fill: var(--dim); font-size: 12px; font-variant-numeric: tabular-nums }
 svg .grid { stroke: var(--rule) } svg .tick, svg .axis { stroke: var(--dim) }
 svg .over { fill: transparent } svg g:hover .over { fill: var(--rule) }
 rect.accepted { fill: var(--accepted-bar) } rect.refused { fill: var(--refused-bar) }
-rect.would { fill: var(--would-bar) } rect.temporary { fill: var(--temporary-bar) } rect.sessions { fill: var(--sessions) }
+rect.would { fill: var(--would-bar) } rect.temporary { fill: var(--temporary-bar) }
+rect.sessions { fill: var(--sessions) }
 @media (max-width: 760px) { main { grid-template-columns: minmax(0, 1fr) } }
 </style>
 </head>
@@ -119,13 +123,15 @@ std::string plot(const report_counts &c, const std::string &title, const std::ve
     if (layer.number(c.total)) shown.push_back(layer);
   const std::string drawn = report_plot(c.series, shown, things);
   if (drawn.empty()) return "";
-  return "<section class='wide'><h2>" + title + "</h2>\n" + legend(c, layers) + "<div class='scroll'>" + drawn + "</div></section>\n";
+  return "<section class='wide'><h2>" + title + "</h2>\n" + legend(c, layers) + "<div class='scroll'>" + drawn +
+         "</div></section>\n";
 }
 
 // ---- words and tables
 
 std::string tile(unsigned long long n, const char *what, report_tone tone) {
-  return std::string("<div><b class='") + style(tone) + "'>" + report_number(n) + "</b><span>" + what + "</span></div>";
+  const std::string number = std::string("<b class='") + style(tone) + "'>" + report_number(n) + "</b>";
+  return "<div>" + number + "<span>" + what + "</span></div>";
 }
 
 std::string tiles(const report_counts &c) {
@@ -143,7 +149,8 @@ std::string tiles(const report_counts &c) {
   }
   if (t.would() + t[REPORT_OBSERVED])
     out += tile(t.would() + t[REPORT_OBSERVED], "would not have been accepted", report_tone::would);
-  if (c.backscatter.transactions) out += tile(c.backscatter.bounces_at_most(), "bounces saved, at most", report_tone::plain);
+  if (c.backscatter.transactions)
+    out += tile(c.backscatter.bounces_at_most(), "bounces saved, at most", report_tone::plain);
   return out + "</div>\n";
 }
 
@@ -205,7 +212,8 @@ std::string report_html_safe(std::string_view bytes) {
 
 std::string report_html(std::string_view period, const report_counts &c, const std::vector<report_section> &sections) {
   std::string out = HEAD;
-  out += "<header><h1>qmail-verify-report</h1>\n<p>" + report_html_safe(period) + "</p>\n" + tiles(c) + "</header>\n<main>\n";
+  out += "<header><h1>qmail-verify-report</h1>\n<p>" + report_html_safe(period) + "</p>\n";
+  out += tiles(c) + "</header>\n<main>\n";
   out += plot(c, "Recipients over time", RECIPIENTS, "recipients");
   out += plot(c, "SMTP sessions over time", SESSIONS, "sessions");
   out += plot(c, "Questions to qmail-verify over time", DECISIONS, "questions");

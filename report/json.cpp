@@ -206,8 +206,8 @@ std::string report_json(const report_counts &c, size_t top) {
   put_backscatter(w, c.backscatter);
   const auto name = [&](std::string_view text) { w.text("name", text); };
   const auto domain_and_reason = [&](std::string_view text) {
-    w.text("domain", text.substr(0, text.rfind(' ')));
-    w.text("reason", text.substr(text.rfind(' ') + 1));
+    w.text("domain", text.substr(text.find(' ') + 1));
+    w.text("reason", text.substr(0, text.find(' ')));
   };
   const auto vain = [](writer &to, const report_sums &sums) {
     to.number("by_clients", sums[REPORT_REFUSED]);

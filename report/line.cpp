@@ -262,7 +262,8 @@ void read_session(std::string_view text, report_line &line) {
       read_verify(text, line);
     return;
   }
-  const auto whole = std::find_if(std::begin(WHOLE), std::end(WHOLE), [&](const whole_line &w) { return w.text == text; });
+  const auto is_this = [&](const whole_line &w) { return w.text == text; };
+  const auto whole = std::find_if(std::begin(WHOLE), std::end(WHOLE), is_this);
   if (whole != std::end(WHOLE))
     line.event = whole->event;
   else if (read_with_address(text, line))
@@ -331,7 +332,7 @@ bool report_next_trouble(std::string_view &why, report_server_trouble &trouble) 
     const size_t end = std::min(why.find("; "), std::min(why.find(" ("), why.find(')')));
     std::string_view piece = why.substr(0, end);
     why.remove_prefix(end == why.npos ? why.size() : end + 1);
-    if (why.starts_with(' ') || why.starts_with('(')) why.remove_prefix(1);
+    why.remove_prefix(std::min(why.find_first_not_of(" ("), why.size()));
     if (piece.empty() || !(piece[0] == '/' || piece[0] == '[' || (piece[0] >= '0' && piece[0] <= '9'))) continue;
     trouble = {};
     if (piece.ends_with(cannot_tell)) {

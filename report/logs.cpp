@@ -83,7 +83,7 @@ class splitter {
 
  private:
   // No more than tells that it is too long.
-  void add(std::string_view text) { rest_.append(text.substr(0, REPORT_LINE_MAX + 1 - std::min(rest_.size(), REPORT_LINE_MAX + 1))); }
+  void add(std::string_view text) { rest_.append(text.substr(0, REPORT_LINE_MAX + 1 - rest_.size())); }
   void give(std::string_view line) { take_(line.size() > REPORT_LINE_MAX ? std::string_view() : line, source_); }
 
   const report_logs::taker &take_;
@@ -109,8 +109,9 @@ bool gzip_ended_well(pid_t pid, const std::string &path) {
   while (waitpid(pid, &status, 0) == -1)
     if (errno != EINTR) return trouble(path, errno);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return true;
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return trouble(path, "gzip could not be run: install it, or unpack the file");
-  return trouble(path, "gzip could not read it to its end");
+  const bool not_run = WIFEXITED(status) && WEXITSTATUS(status) == 127;
+  return trouble(path, not_run ? "gzip could not be run: install it, or unpack the file"
+                               : "gzip could not read it to its end");
 }
 
 }  // namespace

@@ -53,7 +53,8 @@ std::string take_top(const char *text, size_t &top) {
 }
 
 std::string take_output(decltype(report_options::output) wanted, report_options &options) {
-  if (options.output != report_options::text && options.output != wanted) return "does not go with another form of output";
+  if (options.output != report_options::text && options.output != wanted)
+    return "does not go with another form of output";
   options.output = wanted;
   return "";
 }

@@ -69,8 +69,10 @@ std::optional<long long> report_time_read(std::string_view text, long long now) 
   if (const auto before = ago(text, now)) return before;
   tm t{};
   int year, month, day;
-  if (!cut(text, 4, year) || !cut(text, "-") || !cut(text, 2, month) || !cut(text, "-") || !cut(text, 2, day)) return {};
-  if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in(year, month) || !read_clock(text, t)) return {};
+  if (!cut(text, 4, year) || !cut(text, "-") || !cut(text, 2, month) || !cut(text, "-") || !cut(text, 2, day))
+    return {};
+  if (year < 1970 || month < 1 || month > 12 || day < 1 || day > days_in(year, month)) return {};
+  if (!read_clock(text, t)) return {};
   t.tm_year = year - 1900;
   t.tm_mon = month - 1;
   t.tm_mday = day;

@@ -46,10 +46,14 @@ std::string text_at(double x, double y, const char *anchor, const std::string &w
   return form("<text x='%.1f' y='%.1f' text-anchor='%s'>", x, y, anchor) + words + "</text>\n";
 }
 
+std::string line_of(const char *style, double x1, double x2, double y1, double y2) {
+  return form("<line class='%s' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>\n", style, x1, x2, y1, y2);
+}
+
 std::string vertical_axis(const frame &f, unsigned long long step, const std::string &title) {
   std::string out;
   for (unsigned long long n = 0; n <= f.top; n += step) {
-    out += form("<line class='grid' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>\n", LEFT, WIDTH - RIGHT, f.y(n), f.y(n));
+    out += line_of("grid", LEFT, WIDTH - RIGHT, f.y(n), f.y(n));
     out += text_at(LEFT - 8, f.y(n) + 4, "end", report_number(n));
   }
   const double middle = TOP + PLOT_HEIGHT / 2;
@@ -82,7 +86,7 @@ std::string horizontal_axis(const frame &f) {
     const long long moved = days ? at - (report_time_offset(at) - offset) : at;
     const double x = f.x(std::clamp(moved, f.begin, f.end));
     const std::string day = report_time_format(moved, "%e %b"), year = report_time_format(moved, "%Y");
-    out += form("<line class='tick' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>\n", x, x, HEIGHT - BOTTOM, HEIGHT - BOTTOM + 5);
+    out += line_of("tick", x, x, HEIGHT - BOTTOM, HEIGHT - BOTTOM + 5);
     out += text_at(x, line, "middle", days ? day : report_time_format(moved, "%H:%M"));
     if (!days && day != day_before)
       out += text_at(x, line + 14, "middle", day + (day_before.empty() ? ' ' + year : ""));
@@ -101,20 +105,23 @@ std::string tip(long long begin, long long width, const report_sums &sums, const
   return "<title>" + out + "</title>";
 }
 
+std::string rect_of(const char *style, double x, double y, double width, double high) {
+  return form("<rect class='%s' x='%.2f' y='%.2f' width='%.2f' height='%.2f'/>", style, x, y, width, high);
+}
+
 std::string bar(const frame &f, long long begin, long long width, const report_sums &sums,
                 const std::vector<report_layer> &layers) {
   double left = f.x(begin), wide = f.x(begin + width) - left;
   const double shown = std::min(wide > 4 ? wide - 1 : wide, BAR_MAX);
   // the whole height answers to the pointer, also over a bar that is hardly to be seen
   std::string out = "<g>" + tip(begin, width, sums, layers) +
-                    form("<rect class='over' x='%.2f' y='%.1f' width='%.2f' height='%.1f'/>", left, TOP, wide, PLOT_HEIGHT);
+                    rect_of("over", left, TOP, wide, PLOT_HEIGHT);
   left += (wide - shown) / 2;
   unsigned long long below = 0;
   for (const report_layer &layer : layers) {
     const unsigned long long n = layer.number(sums);
     if (!n) continue;
-    out += "<rect class='" + layer.style + "'" +
-           form(" x='%.2f' y='%.2f' width='%.2f' height='%.2f'/>", left, f.y(below + n), shown, f.y(below) - f.y(below + n));
+    out += rect_of(layer.style.c_str(), left, f.y(below + n), shown, f.y(below) - f.y(below + n));
     below += n;
   }
   return out + "</g>\n";
@@ -126,7 +133,10 @@ std::string report_width_text(long long seconds) {
   constexpr struct {
     long long seconds;
     const char *one, *many;
-  } units[] = {{604800, "week", " weeks"}, {86400, "day", " days"}, {3600, "hour", " hours"}, {60, "minute", " minutes"}};
+  } units[] = {{604800, "week", " weeks"},
+               {86400, "day", " days"},
+               {3600, "hour", " hours"},
+               {60, "minute", " minutes"}};
   for (const auto &u : units)
     if (seconds % u.seconds == 0) return seconds == u.seconds ? u.one : std::to_string(seconds / u.seconds) + u.many;
   return std::to_string(seconds) + " seconds";
@@ -145,7 +155,8 @@ std::string report_plot(const report_series &series, const std::vector<report_la
   if (!most) return "";
   const unsigned long long step = report_axis_step(most);
   const long long width = series.width();
-  frame f{series.pieces().begin()->first, std::prev(series.pieces().end())->first + width, (most + step - 1) / step * step};
+  frame f{series.pieces().begin()->first, std::prev(series.pieces().end())->first + width,
+          (most + step - 1) / step * step};
   // of one short moment: some room around it
   for (; f.end - f.begin < 8 * width; f.end += width) f.begin -= width;
   const std::string title = things + " per " + report_width_text(width);
@@ -153,6 +164,5 @@ std::string report_plot(const report_series &series, const std::vector<report_la
                     vertical_axis(f, step, title) + horizontal_axis(f);
   for (const auto &[begin, sums] : series.pieces())
     if (height(sums, layers)) out += bar(f, begin, width, sums, layers);
-  return out + form("<line class='axis' x1='%.1f' x2='%.1f' y1='%.1f' y2='%.1f'/>\n</svg>\n", LEFT, WIDTH - RIGHT,
-                    HEIGHT - BOTTOM, HEIGHT - BOTTOM);
+  return out + line_of("axis", LEFT, WIDTH - RIGHT, HEIGHT - BOTTOM, HEIGHT - BOTTOM) + "</svg>\n";
 }

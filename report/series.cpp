@@ -31,10 +31,11 @@ report_sums &report_series::at(long long seconds) {
     offset_ = report_time_offset(seconds);
     offset_known_ = true;
   }
-  if (last_ != pieces_.end() && seconds >= last_->first && seconds - last_->first < width_) return last_->second;
+  if (last_.second && seconds >= last_.first && seconds - last_.first < width_) return *last_.second;
   while (pieces_.size() >= PIECES_MAX) widen();
-  last_ = pieces_.try_emplace(begin_of(seconds)).first;
-  return last_->second;
+  const auto piece = pieces_.try_emplace(begin_of(seconds)).first;
+  last_ = {piece->first, &piece->second};
+  return piece->second;
 }
 
 void report_series::widen() {
@@ -42,7 +43,7 @@ void report_series::widen() {
   std::map<long long, report_sums> wide;
   for (const auto &[begin, sums] : pieces_) wide[begin_of(begin)] += sums;
   pieces_ = std::move(wide);
-  last_ = pieces_.end();
+  last_ = {};
 }
 
 void report_series::fit(size_t pieces) {

@@ -4,6 +4,7 @@
 #define REPORT_SERIES_H
 
 #include <map>
+#include <utility>
 
 #include "sums.h"
 
@@ -29,7 +30,7 @@ class report_series {
   long long width_ = 60, offset_ = 0;
   bool offset_known_ = false;
   std::map<long long, report_sums> pieces_;
-  std::map<long long, report_sums>::iterator last_ = pieces_.end();
+  std::pair<long long, report_sums *> last_{};  // the piece that was asked for last
 };
 
 #endif

@@ -87,7 +87,7 @@ class report_table {
     }
   }
 
-  const size_t keep_;
+  size_t keep_;
   report_names<row> rows_;
   Sums others_{};
   unsigned long long notes_ = 0, missed_max_ = 0;

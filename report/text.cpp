@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include <algorithm>
+#include <cstdio>
 
 #include "vrfy/say.h"
 
@@ -105,7 +106,8 @@ class writer {
       for (size_t i = 0; i < width.size(); ++i) {
         const std::string n = number(row, i);
         const std::string cell = std::string(width[i] - n.size(), ' ') + n;
-        text += "  " + (row.numbers[i] ? coloured(row.tone == report_tone::plain ? s.columns[i].tone : row.tone, cell) : cell);
+        const report_tone tone = row.tone == report_tone::plain ? s.columns[i].tone : row.tone;
+        text += "  " + (row.numbers[i] ? coloured(tone, cell) : cell);
       }
       if (whole) text += share(row, whole, names + taken);
       if (row.missed) text += "  +" + report_number(row.missed);

@@ -152,9 +152,12 @@ report_section decisions(const report_counts &c) {
             {"permitted by policy observe, else denied or not answered", {t[REPORT_OBSERVED]}, tone::would, 0, ""},
             {"not answered", {t[REPORT_NOT_ANSWERED]}, tone::temporary, 0, ""}};
   std::erase_if(s.rows, [](const report_row &r) { return !r.numbers[0]; });
-  if (c.clients_limited) s.notes.push_back(words(c.clients_limited, "limit", "limits") + " of control/verifylimits began.");
-  if (c.daemon_starts) s.notes.push_back("Listening began " + words(c.daemon_starts, "time.", "times (one for each address at each start)."));
-  if (c.workers_ended) s.notes.push_back(words(c.workers_ended, "worker", "workers") + " ended unexpectedly: see the log.");
+  const auto say = [&](unsigned long long n, const char *one, const char *many, const char *what) {
+    if (n) s.notes.push_back(words(n, one, many) + what);
+  };
+  say(c.clients_limited, "limit", "limits", " of control/verifylimits began.");
+  say(c.daemon_starts, "time", "times", " it began to listen, counted for each address.");
+  say(c.workers_ended, "worker", "workers", " ended unexpectedly: see the log.");
   return s;
 }
 
@@ -202,23 +205,24 @@ report_section vain(const report_counts &c, size_t top) {
   if (c.total.judged()) columns.push_back({{"denied", tone::refused}, sum<REPORT_DENIED>});
   const bool all = !c.vain.missed_max();
   s.about.push_back((all ? "" : "At least ") + words(c.vain.rows().size(), "address", "addresses") +
-                    " that do not exist were asked for. Many different ones from few clients are somebody who tries out "
-                    "names; the same one over and over is an old address, or one spelt wrong.");
+                    " that do not exist were asked for. Many different ones from few clients are somebody who tries "
+                    "out names; the same one over and over is an old address, or one spelt wrong.");
   fill_table(s, c.vain, top, columns, report_score_vain, "addresses");
   return s;
 }
 
 report_section catchalls(const report_counts &c, size_t top) {
-  report_section s{"catchalls", "Catch-alls", {}, "domain", {{"accepted", tone::accepted}, {"denied", tone::refused}}, {}, {}};
+  report_section s{"catchalls", "Catch-alls", {}, "domain",
+                   {{"accepted", tone::accepted}, {"denied", tone::refused}}, {}, {}};
   s.about.push_back("Addresses that were permitted because something in their domain takes any: the log cannot tell "
                     "whether they exist. \"denied\" is what was denied in the domain; where that is nothing, the "
                     "catch-all probably lets everything in.");
   for (const auto &[name, row] : report_first(c.catchalls, top, report_score_catchall)) {
-    const size_t blank = name.rfind(' ');
-    const std::string domain(name.substr(0, blank));
+    const size_t blank = name.find(' ');  // a reason has none
+    const std::string domain(name.substr(blank + 1));
     const auto at = c.domains.rows().find(domain);
     const unsigned long long denied = at == c.domains.rows().end() ? 0 : at->second.sums[REPORT_DENIED];
-    std::string note(name.substr(blank + 1));
+    std::string note(name.substr(0, blank));
     if (!denied && row->sums[REPORT_CAUGHT] > CATCHALL_MANY) note += ", lets everything in";
     s.rows.push_back({domain, {row->sums[REPORT_CAUGHT], denied}, tone::plain, row->missed, note});
   }
@@ -228,7 +232,8 @@ report_section catchalls(const report_counts &c, size_t top) {
 
 report_section servers(const report_counts &c, size_t top) {
   report_section s{"servers", "Servers that did not answer", {}, "server",
-                   {{"silent", tone::temporary}, {"failed", tone::temporary}, {"cannot tell", tone::temporary}}, {}, {}};
+                   {{"silent", tone::temporary}, {"failed", tone::temporary}, {"cannot tell", tone::temporary}},
+                   {}, {}};
   s.about.push_back("By qmail-smtpd's lines: no answer in time; refused or not to be reached; answered \"temporary\".");
   for (const auto &[name, row] : report_first(c.servers, top, report_score_server)) {
     const report_server &r = row->sums;
@@ -262,7 +267,8 @@ report_section backscatter(const report_counts &c) {
                       ". Which of these clients would have sent the message after RCPT, the log cannot tell, nor how "
                       "many senders were forged.");
     if (b.sender_unknown)
-      s.about.push_back("The sender of " + report_number(b.sender_unknown) + " of them is not in the log, and is taken for somebody.");
+      s.about.push_back("The sender of " + report_number(b.sender_unknown) +
+                        " of them is not in the log, and is taken for somebody.");
   } else if (!c.lines.smtpd && c.total[REPORT_DENIED]) {
     s.about.push_back("There are no lines of qmail-smtpd, which alone tell of senders: no more than that " +
                       words(c.total[REPORT_DENIED], "question was", "questions were") + " answered \"invalid\".");
@@ -282,12 +288,14 @@ report_section log_section(const report_counts &c) {
   s.about.push_back(words(l.read, "line", "lines") + " read: " + report_number(l.smtpd) + " of qmail-smtpd, " +
                     report_number(l.daemon) + " of qmail-verify (of both, " + report_number(l.passed_over) +
                     " of kinds that are not counted), " + report_number(l.foreign) + " of other programs or damaged" +
-                    (c.period.bounded() ? ", " + report_number(l.outside) + " outside the period" : std::string()) + ".");
+                    (c.period.bounded() ? ", " + report_number(l.outside) + " outside the period." : std::string(".")));
   if (l.no_time)
     s.about.push_back(words(l.no_time, "line has", "lines have") + " no time stamp" +
                       (c.period.bounded() ? ": not counted, since a period was asked for."
                                           : ": counted, but in no plot over time."));
-  if (l.dropped) s.about.push_back("The logs themselves say that " + words(l.dropped, "line is", "lines are") + " missing: all numbers are too small.");
+  if (l.dropped)
+    s.about.push_back("The logs themselves say that " + words(l.dropped, "line is", "lines are") +
+                      " missing: all numbers are too small.");
   return s;
 }
 
