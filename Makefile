@@ -128,11 +128,12 @@ LIBSMTP = $(call objects,smtp)
 LIBVRFY = $(call objects,vrfy)
 LIBCONF = $(call objects,conf)
 LIBREPORT = $(call objects,report)
+LIBMIGRATE = $(call objects,migrate)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
 # (a new program: its rule below, its line in PROGRAMS, and it is built and installed)
-PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-conf qmail-smtpd-conf qmail-verify-report
+PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-conf qmail-smtpd-conf qmail-verify-report qmail-verify-migrate
 
 .PHONY: all programs library install-lib uninstall-lib clean check soak demo unit fuzz-targets fuzz FORCE
 all: programs
@@ -153,6 +154,9 @@ $(B)/qmail-vrfy: $(B)/qmail-vrfy.o $(B)/libvrfy.a $(B)/libaddress.a $(B)/libqmai
 $(B)/%-conf: $(B)/%-conf.o $(B)/libconf.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
 
+$(B)/qmail-verify-migrate: $(B)/qmail-verify-migrate.o $(B)/libmigrate.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(LINK_DAEMON) -o $@ $^
+
 $(B)/qmail-verify-report: $(B)/qmail-verify-report.o $(B)/libreport.a $(B)/libvrfy.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
 
@@ -163,6 +167,7 @@ $(B)/libsmtp.a: $(LIBSMTP)
 $(B)/libvrfy.a: $(LIBVRFY)
 $(B)/libconf.a: $(LIBCONF)
 $(B)/libreport.a: $(LIBREPORT)
+$(B)/libmigrate.a: $(LIBMIGRATE)
 $(B)/libclient.a: $(CLIENT)
 $(B)/lib%.a:
 	rm -f $@ && $(AR) rcs $@ $^
@@ -293,7 +298,7 @@ $(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
 
 # ---- tests
 unit: $(B)/unit-tests
-$(B)/unit-tests: $(UNIT) $(B)/libconf.a $(B)/libreport.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/unit-tests: $(UNIT) $(B)/libconf.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 # Several handles at the same time, watched by ThreadSanitizer where the compiler has it:
@@ -311,7 +316,7 @@ $(B)/threads: $(B)/tests/library/threads.o $(B)/libaddress.a $(B)/libqmail.a $(B
 
 fuzz-targets: $(FUZZ)
 FUZZ_MAIN = $(if $(ENGINE),,$(B)/tests/fuzz/standalone.o)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libreport.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	@mkdir -p $(@D)
 	$(CXX) $(filter -fsanitize%,$(MODE)) $(if $(ENGINE),-fsanitize=fuzzer) -o $@ $^
 

@@ -26,5 +26,8 @@ smtp_env env_read() {
   env.relayclient = get("RELAYCLIENT", nullptr);
   env.databytes = get("DATABYTES", nullptr);
   env.verify = get("VERIFY", nullptr);
+  env.verifydefer = get("VERIFYDEFER", nullptr);
+  env.verifysvr = get("VERIFYSVR", nullptr);
+  env.denyall = get("QMAILRRTDENYALL", nullptr);
   return env;
 }

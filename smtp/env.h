@@ -16,6 +16,9 @@ struct smtp_env {
   const char *relayclient;  // RELAYCLIENT, or null
   const char *databytes;    // DATABYTES, or null
   const char *verify;       // VERIFY, or null
+  // VERIFYDEFER, VERIFYSVR and QMAILRRTDENYALL, or null: older programs were told by
+  // them what VERIFY tells now.
+  const char *verifydefer, *verifysvr, *denyall;
 };
 
 // Reads the process' environment. The strings are the environment's own.

@@ -89,6 +89,7 @@ void session::begin() {
   log_.remote(host_.env.remote_ip);
   verify_.begin(host_.env.verify, host_.env.remote_ip);
   note_databytes();
+  note_old_variables();
   log_.say("New session");
 }
 
@@ -115,6 +116,20 @@ void session::note_databytes() {
     log_.number(host_.rules.databytes).text(" bytes").end();
   else
     log_.text("off").end();
+}
+
+// Whoever has upgraded and left them as they were believes that mail is verified.
+void session::note_old_variables() {
+  const smtp_env &env = host_.env;
+  std::string names;
+  const auto add = [&](const char *value, const char *name) {
+    if (value) names.append(names.empty() ? "" : ", ").append(name);
+  };
+  add(env.verifydefer, "VERIFYDEFER");
+  add(env.verifysvr, "VERIFYSVR");
+  add(env.denyall, "QMAILRRTDENYALL");
+  if (names.empty()) return;
+  log_.verify("note: ").text(names).text(" set, without effect now: VERIFY alone counts, see qmail-verify-migrate(8)").end();
 }
 
 int session::run() {

@@ -74,6 +74,7 @@ class session : private line_listener {
   Step say(std::string_view reply);
   Step say(std::string_view event, std::string_view reply);
   void note_databytes();
+  void note_old_variables();
   void set_helo();
   bool parse(std::string_view command, address &parsed);
   bool admit(const address &recipient, Step &answered);

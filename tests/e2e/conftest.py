@@ -34,7 +34,8 @@ def pytest_runtest_protocol(item):
 def build():
     """The build directory; the tests that ask for it need its programs."""
     folder = pathlib.Path(os.environ['BUILD']).resolve()
-    for program in ('qmail-verify', 'qmail-smtpd', 'qmail-vrfy', 'qmail-verify-report'):
+    for program in ('qmail-verify', 'qmail-smtpd', 'qmail-vrfy', 'qmail-verify-report', 'qmail-verify-migrate',
+                'qmail-verify-conf', 'qmail-smtpd-conf'):
         assert (folder / program).exists(), f'{folder / program} does not exist: run make'
     return folder
 

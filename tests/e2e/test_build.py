@@ -63,7 +63,8 @@ def test_settings_given_once_count_for_later_makes_until_make_clean(tmp_path):
 
 # ---- hardening, in the binaries that are installed
 
-PROGRAMS = ('qmail-verify', 'qmail-smtpd', 'qmail-vrfy', 'qmail-verify-report')
+PROGRAMS = ('qmail-verify', 'qmail-smtpd', 'qmail-vrfy', 'qmail-verify-report', 'qmail-verify-migrate',
+            'qmail-verify-conf', 'qmail-smtpd-conf')
 
 
 def binutils(program, *arguments):

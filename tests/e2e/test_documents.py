@@ -49,7 +49,7 @@ def text(name):
 
 def production(*patterns):
     """Sources of the programs and the client library."""
-    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|conf|daemon|report|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
+    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|conf|daemon|migrate|report|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
     return [name for name in names if not patterns or any(pathlib.PurePath(name).match(p) for p in patterns)]
 
 
@@ -554,7 +554,7 @@ def test_road_map_is_complete():
         wanted.add(parts[0] + '/' if len(parts) > 1 and parts[0] != '.ci' else name)
         if parts[0] in ('tests', 'service') and len(parts) > 1:
             wanted.add('/'.join(parts[:2]) + ('/' if len(parts) > 2 else ''))
-        if parts[0] in ('address', 'conf', 'smtp', 'vrfy', 'qmail'):
+        if parts[0] in ('address', 'conf', 'migrate', 'smtp', 'vrfy', 'qmail'):
             wanted.add(name.rsplit('.', 1)[0])
     missing = sorted(wanted - named)
     assert not missing, f'README, ROAD MAP, does not name {", ".join(missing)}: one line for each place'
@@ -772,6 +772,8 @@ MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a sl
     'qmail-verify.c': {'daemon/', 'address/address.h', 'conf.h', 'settings.h', 'logbits.h', 'sockbits.h', 'udpbits.h', *CONTRACT},
     'vrfy/*': {'vrfy/', 'address/', 'qmail/', 'smtp/reply.h', 'logbits.h', 'conf.h', 'settings.h', *CONTRACT, *CLIENT_HEADERS},
     'conf/*': {'conf/', 'qmail/', 'logbits.h', 'udpbits.h', 'conf.h', 'qmail-verify.h'},
+    'migrate/*': {'migrate/', 'qmail/', 'udpbits.h', 'qmail-verify.h'},
+    'qmail-verify-migrate.cpp': {'migrate/', 'settings.h'},
     'settings.h': {'conf.h', 'qmail-verify.h'},
     'qmail-vrfy.cpp': {'vrfy/'},
     'qmail-*-conf.cpp': {'conf/'},

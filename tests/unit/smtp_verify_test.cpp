@@ -46,6 +46,27 @@ TEST(smtp_verify, servers_are_told_client_and_sender) {
   EXPECT_EQ(asked[3].address(), "d@y");
 }
 
+// Once a session, whatever the rest of it is, and no reply is another for it.
+TEST(smtp_verify, variables_of_older_programs_are_noted) {
+  const std::string commands = "MAIL FROM:<>\r\nRCPT TO:<a@y>\r\nRSET\r\nMAIL FROM:<>\r\nRCPT TO:<a@y>\r\nQUIT\r\n";
+  harness without;
+  without.run(commands);
+  EXPECT_FALSE(has(without.log, "without effect")) << without.log;
+  harness one;
+  one.host.env.verifysvr = "";
+  one.run(commands);
+  EXPECT_TRUE(has(one.log, ": verify: note: VERIFYSVR set, without effect now: VERIFY alone counts, see qmail-verify-migrate(8)\n"))
+      << one.log;
+  EXPECT_EQ(one.out, without.out);
+  harness all;
+  all.host.env.verifydefer = all.host.env.verifysvr = all.host.env.denyall = "1";
+  all.host.env.relayclient = "";
+  all.run(commands);
+  const size_t first = all.log.find("note: VERIFYDEFER, VERIFYSVR, QMAILRRTDENYALL set");
+  EXPECT_NE(first, std::string::npos) << all.log;
+  EXPECT_EQ(all.log.find("note: ", first + 1), std::string::npos) << "once";
+}
+
 TEST(smtp_verify, a_client_without_an_address) {
   FakeServer server(always_extended(0x90, QV_REASON_DEFAULT_DELIVERY));
   verify_harness h(server.endpoint());
