@@ -796,6 +796,8 @@ def test_direction_of_dependencies(name):
 
 
 def is_source(name):
+    if name.startswith('tests/fuzz/corpus/'):
+        return False
     return bool(re.search(r'\.(?:c|cpp|h|py)$', name)) or (ROOT / name).read_bytes().startswith(b'#!')
 
 

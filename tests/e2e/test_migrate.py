@@ -41,7 +41,8 @@ def environment_by_rules(rules, ip, folder):
     """What tcprulescheck says that a client gets."""
     cdb = folder / 'check.cdb'
     subprocess.run(['tcprules', cdb, folder / 'check.tmp'], input=rules.encode(), check=True)
-    said = subprocess.run(['tcprulescheck', cdb, ip], capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(['tcprulescheck', cdb], capture_output=True, text=True, check=True,
+                          env={'PATH': os.environ['PATH'], 'TCPREMOTEIP': ip}).stdout
     return dict(re.findall(r'^set environment variable (\w+)=(.*)$', said, re.M)), said.splitlines()[-1]
 
 
