@@ -60,6 +60,8 @@ std::string run_script(const conf_host &host, const std::string &account) {
   return "#!/bin/sh\n"
          "# Who may connect, and whose recipients are verified: tcp, and make after a change.\n"
          "# How many at the same time: control/concurrencyincoming, 20 without it.\n"
+         "# -H: no session waits for the client's name. Take it out where tcp has rules for names\n"
+         "# (=.example.org), or Received fields are to show them.\n"
          "exec 2>&1\n"
          "control=" + control + "\n"
          "if [ ! -e \"$control/rcpthosts\" ]; then\n"
@@ -70,7 +72,7 @@ std::string run_script(const conf_host &host, const std::string &account) {
          "case $limit in '' | *[!0-9]*) limit=20 ;; esac\n"
          "me=$(sed -n 1p \"$control/me\")\n"
          "exec envuidgid " + account + " softlimit -m 40000000 \\\n"
-         "  tcpserver -v -U -R -l \"${me:-0}\" -c \"$limit\" -x tcp.cdb -- \"$(sed -n 1p env/IP)\" 25 \\\n"
+         "  tcpserver -v -D -H -R -U -l \"${me:-0}\" -c \"$limit\" -x tcp.cdb -- \"$(sed -n 1p env/IP)\" 25 \\\n"
          "  " + conf_quoted(host.smtpd) + "\n";
 }
 
