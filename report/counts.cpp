@@ -87,6 +87,11 @@ report_place &report_place::operator+=(const report_place &other) {
   return *this;
 }
 
+report_trouble &report_trouble::operator+=(const report_trouble &other) {
+  times += other.times;
+  return *this;
+}
+
 // ---- sessions
 
 // Recipients of the message at hand that were answered 250.
@@ -214,8 +219,9 @@ void report_counts::daemon_line(const report_line &line) {
     case event::not_answered: return decision(line);
     case event::daemon_start: ++daemon_starts; return;
     case event::worker_ended: ++workers_ended; return;
-    case event::client_limited: ++clients_limited; return;
+    case event::client_limited: clients_limited += line.number; return;
     case event::daemon_dropped: lines.dropped += line.number; return;
+    case event::daemon_trouble: troubles.note(line.about) += {1}; return;
     case event::place_hangs: places.note(line.about) += {1, line.number}; return;
     default: ++lines.passed_over;
   }
@@ -318,7 +324,7 @@ void report_counts::taken(const report_line &line, session &s) {
 
 // The lines that tell more, and those under OBSERVE, DEFER and OPEN.
 void report_counts::verify_line(const report_line &line, session &s) {
-  troubles(line);
+  server_troubles(line);
   if (line.observed) return would(line, s);
   switch (line.event) {
     case event::verify_refused:
@@ -375,7 +381,7 @@ void report_counts::would(const report_line &line, session &s) {
   if (line.reason != "policy-delete") s.would_bounce = true;
 }
 
-void report_counts::troubles(const report_line &line) {
+void report_counts::server_troubles(const report_line &line) {
   std::string_view why = line.why;
   report_server_trouble t;
   while (report_next_trouble(why, t)) {

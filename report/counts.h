@@ -59,6 +59,12 @@ struct report_place {
   report_place &operator+=(const report_place &other);
 };
 
+// How often one of qmail-verify's troubles began.
+struct report_trouble {
+  unsigned long long times = 0;
+  report_trouble &operator+=(const report_trouble &other);
+};
+
 // Recipients that were found invalid, and what qmail would have sent for them. By
 // qmail-smtpd's lines, since only they tell the sender.
 struct report_backscatter {
@@ -115,6 +121,7 @@ class report_counts {
   report_table<report_sums> catchalls{REPORT_KEEP};
   report_table<report_server> servers{REPORT_KEEP};
   report_table<report_place> places{REPORT_KEEP};
+  report_table<report_trouble> troubles{REPORT_KEEP};  // by what the daemon calls them
 
  private:
   struct session;
@@ -133,7 +140,7 @@ class report_counts {
   void found_invalid(const report_line &line, session &s);
   void would(const report_line &line, session &s);
   void untold(session &s);
-  void troubles(const report_line &line);
+  void server_troubles(const report_line &line);
   void accept_pending(session &s);
   void refuse_pending(session &s, report_reply reply, const time &at);
   void end_transaction(session &s);

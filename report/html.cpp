@@ -70,7 +70,8 @@ svg .over { fill: transparent } svg g:hover .over { fill: var(--rule) }
 rect.accepted { fill: var(--accepted-bar) } rect.refused { fill: var(--refused-bar) }
 rect.would { fill: var(--would-bar) } rect.temporary { fill: var(--temporary-bar) }
 rect.sessions { fill: var(--sessions) }
-@media (max-width: 760px) { main { grid-template-columns: minmax(0, 1fr) } }
+@media (max-width: 760px) { main { grid-template-columns: minmax(0, 1fr) }
+  th, td { padding-left: 10px } th:first-child, td:first-child { min-width: 18ch } }
 </style>
 </head>
 <body>
@@ -147,8 +148,8 @@ std::string tiles(const report_counts &c) {
            tile(t[REPORT_DENIED], "denied", report_tone::refused) +
            tile(t[REPORT_NOT_ANSWERED], "not answered", report_tone::temporary);
   }
-  if (t.would() + t[REPORT_OBSERVED])
-    out += tile(t.would() + t[REPORT_OBSERVED], "would not have been accepted", report_tone::would);
+  if (t.would()) out += tile(t.would(), "accepted by OBSERVE alone", report_tone::would);
+  if (t[REPORT_OBSERVED]) out += tile(t[REPORT_OBSERVED], "permitted by policy observe alone", report_tone::would);
   if (c.backscatter.transactions)
     out += tile(c.backscatter.bounces_at_most(), "bounces saved, at most", report_tone::plain);
   return out + "</div>\n";

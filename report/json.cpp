@@ -89,6 +89,8 @@ void put_place(writer &w, const report_place &p) {
   w.number("ms_max", p.ms_max);
 }
 
+void put_trouble(writer &w, const report_trouble &t) { w.number("times", t.times); }
+
 // put_names writes what a row is called.
 template <class Sums, class Score, class Names, class Put>
 void put_table(writer &w, const char *name, const report_table<Sums> &table, size_t top, Score score, Names put_names,
@@ -221,6 +223,7 @@ std::string report_json(const report_counts &c, size_t top) {
   put_table(w, "catchalls", c.catchalls, top, report_score_catchall, domain_and_reason, caught);
   put_table(w, "servers", c.servers, top, report_score_server, name, put_server);
   put_table(w, "places", c.places, top, report_score_place, name, put_place);
+  put_table(w, "troubles", c.troubles, top, report_score_trouble, name, put_trouble);
   put_series(w, c.series);
   w.close('}');
   return std::move(w.out) + '\n';

@@ -114,8 +114,35 @@ bool read_hang(std::string_view text, report_line &line) {
   return text.starts_with("are answered");
 }
 
-bool is_limited(std::string_view text) {
-  return cut_front(text, "SMTP client ") && !cut_word(text).empty() && text.starts_with("asked ");
+// "SMTP client ADDRESS asked ...", or, where there are many of them, one line for the
+// others: "in the minute of the last N such lines N more SMTP clients went over a limit".
+bool read_limited(std::string_view text, report_line &line) {
+  line.number = 1;
+  if (cut_front(text, "SMTP client ")) return !cut_word(text).empty() && text.starts_with("asked ");
+  unsigned long long lines;
+  return cut_front(text, "in the minute of the last ") && cut_number(text, lines) && cut_front(text, " such lines ") &&
+         cut_number(text, line.number) && text.starts_with(" more SMTP clients went over a limit");
+}
+
+// What keeps many questions from being answered: troubles.cpp says what, and then the
+// same words for each kind; the others are told by their beginning, up to a colon.
+bool read_trouble(std::string_view text, report_line &line) {
+  constexpr std::string_view mark = "; addresses that need this are answered \"temporary\" until that is mended: ";
+  constexpr std::string_view fronts[] = {"out of memory: some questions are not answered",
+                                         "cannot fork a worker, tried again every second: ",
+                                         "questions come over the UNIX socket faster than they can be judged: ",
+                                         "no descriptor or memory for one more connection to the UNIX socket: "};
+  if (const size_t at = text.find(mark); at != text.npos) {
+    line.about = text.substr(0, at);
+    return true;
+  }
+  unsigned long long workers;
+  std::string_view rest = text;
+  const bool stuck = cut_number(rest, workers) && rest.starts_with(" workers are stuck in homes: ");
+  if (!stuck && std::none_of(std::begin(fronts), std::end(fronts), [&](auto front) { return text.starts_with(front); }))
+    return false;
+  line.about = text.substr(0, text.find(": "));
+  return true;
 }
 
 bool is_worker_end(std::string_view text) {
@@ -129,14 +156,14 @@ void read_daemon(std::string_view text, report_line &line) {
     line.event = event::daemon_start;
   else if (is_worker_end(text))
     line.event = event::worker_ended;
-  else if (is_limited(text))
+  else if (read_limited(text, line))
     line.event = event::client_limited;
   else if (is_dropped(text, line.number))
     line.event = event::daemon_dropped;
   else if (read_hang(text, line))
     line.event = event::place_hangs;
-  else if (!read_decision(text, line))
-    line.event = event::other;
+  else if (!read_decision(text, line))  // before troubles: a path in a decision may be anybody's words
+    line.event = read_trouble(text, line) ? event::daemon_trouble : event::other;
 }
 
 // ---- qmail-smtpd

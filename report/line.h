@@ -22,7 +22,8 @@ enum class report_event {
   daemon_start,
   worker_ended,
   place_hangs,    // about: the place; number: ms
-  client_limited,
+  client_limited,  // number: how many clients
+  daemon_trouble,  // about: what is wrong, in the daemon's words
   daemon_dropped,  // number: lines that are missing
 
   // qmail-smtpd: all of these have session and client

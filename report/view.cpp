@@ -21,6 +21,9 @@ std::string seconds_text(unsigned long long tenths) {
 
 // ---- tables of sums
 
+// What the policy observe kept from being refused is in qmail-verify's lines alone, and
+// never added to what OBSERVE did, which is in qmail-smtpd's.
+
 struct sums_column {
   report_column column;
   unsigned long long (*number)(const report_sums &);
@@ -30,17 +33,17 @@ template <report_what what>
 unsigned long long sum(const report_sums &s) {
   return s[what];
 }
-unsigned long long would(const report_sums &s) { return s.would() + s[REPORT_OBSERVED]; }
-unsigned long long smtpd_would(const report_sums &s) { return s.would(); }
+unsigned long long would(const report_sums &s) { return s.would(); }
 unsigned long long judged_plainly(const report_sums &s) { return s[REPORT_PERMITTED] - s[REPORT_OBSERVED]; }
 
 const sums_column SMTP[] = {{{"accepted", tone::accepted}, sum<REPORT_ACCEPTED>},
                             {{"refused", tone::refused}, sum<REPORT_REFUSED>},
                             {{"observed", tone::would}, would},
                             {{"temporary", tone::temporary}, sum<REPORT_TEMPORARY>}};
+const sums_column BY_POLICY = {{"by policy", tone::would}, sum<REPORT_OBSERVED>};
 const sums_column JUDGED[] = {{{"permitted", tone::accepted}, sum<REPORT_PERMITTED>},
                               {{"denied", tone::refused}, sum<REPORT_DENIED>},
-                              {{"observed", tone::would}, sum<REPORT_OBSERVED>},
+                              BY_POLICY,
                               {{"unanswered", tone::temporary}, sum<REPORT_NOT_ANSWERED>}};
 
 template <class Columns>
@@ -66,10 +69,15 @@ report_sums rest_of(const report_table<report_sums> &table, const std::vector<re
   return rest;
 }
 
-void say_observed(unsigned long long n, std::vector<std::string> &about) {
-  if (n)
-    about.push_back("observed: of the accepted, those that OBSERVE or the policy observe alone kept from being refused "
-                    "or put off.");
+void say_observed(const report_counts &c, std::vector<std::string> &about) {
+  if (c.total.would())
+    about.push_back("observed: of the accepted, those that OBSERVE alone kept from being refused or put off.");
+}
+
+void say_by_policy(const report_counts &c, std::vector<std::string> &about) {
+  if (c.total[REPORT_OBSERVED])
+    about.push_back("by policy: questions that the policy observe alone kept from \"denied\" or \"not answered\", by "
+                    "qmail-verify's lines.");
 }
 
 void say_bound(const report_table<report_sums> &table, const char *things, std::vector<std::string> &notes) {
@@ -163,16 +171,18 @@ report_section decisions(const report_counts &c) {
 
 report_section domains(const report_counts &c, size_t top) {
   report_section s{"domains", "By domain", {}, "domain", {}, {}, {}};
-  say_observed(would(c.total), s.about);
-  fill_table(s, c.domains, top, c.lines.smtpd ? columns_of(SMTP) : columns_of(JUDGED), report_score_domain, "domains");
+  std::vector<sums_column> columns = c.lines.smtpd ? columns_of(SMTP) : columns_of(JUDGED);
+  if (c.lines.smtpd && c.total[REPORT_OBSERVED]) columns.push_back(BY_POLICY);
+  say_observed(c, s.about);
+  say_by_policy(c, s.about);
+  fill_table(s, c.domains, top, columns, report_score_domain, "domains");
   return s;
 }
 
 report_section clients(const report_counts &c, size_t top) {
   report_section s{"clients", "By client", {}, "client", {}, {}, {}};
-  say_observed(c.total.would(), s.about);
+  say_observed(c, s.about);
   std::vector<sums_column> columns = columns_of(SMTP);
-  columns[2].number = smtpd_would;
   columns.insert(columns.begin(), {{"sessions"}, sum<REPORT_SESSIONS>});
   fill_table(s, c.clients, top, columns, report_score_client, "clients");
   return s;
@@ -181,10 +191,7 @@ report_section clients(const report_counts &c, size_t top) {
 report_section reasons(const report_counts &c, size_t top) {
   report_section s{"reasons", "By reason", {}, "reason", {}, {}, {}};
   std::vector<sums_column> columns;
-  if (c.lines.smtpd) {
-    columns = {SMTP[1], SMTP[2], SMTP[3]};
-    columns[1].number = smtpd_would;
-  }
+  if (c.lines.smtpd) columns = {SMTP[1], SMTP[2], SMTP[3]};
   if (c.total.judged()) {
     columns.push_back(JUDGED[1]);
     columns.push_back(JUDGED[2]);
@@ -201,7 +208,7 @@ report_section reasons(const report_counts &c, size_t top) {
 report_section vain(const report_counts &c, size_t top) {
   report_section s{"vain", "Addresses asked for in vain", {}, "address", {}, {}, {}};
   std::vector<sums_column> columns;
-  if (c.lines.smtpd) columns.push_back({{"by clients", tone::refused}, sum<REPORT_REFUSED>});
+  if (c.lines.smtpd) columns.push_back({{"recipients", tone::refused}, sum<REPORT_REFUSED>});
   if (c.total.judged()) columns.push_back({{"denied", tone::refused}, sum<REPORT_DENIED>});
   const bool all = !c.vain.missed_max();
   s.about.push_back((all ? "" : "At least ") + words(c.vain.rows().size(), "address", "addresses") +
@@ -249,6 +256,14 @@ report_section places(const report_counts &c, size_t top) {
   for (const auto &[name, row] : report_first(c.places, top, report_score_place))
     s.rows.push_back({std::string(name), {row->sums.hung}, tone::plain, row->missed,
                       "noticed after " + report_number(row->sums.ms_max) + " ms at most"});
+  return s;
+}
+
+report_section troubles(const report_counts &c, size_t top) {
+  report_section s{"troubles", "Troubles of qmail-verify", {}, "what began", {{"times", tone::temporary}}, {}, {}};
+  s.about.push_back("While one lasts, what cannot be judged is answered \"temporary\". What to do stands in the log.");
+  for (const auto &[name, row] : report_first(c.troubles, top, report_score_trouble))
+    s.rows.push_back({std::string(name), {row->sums.times}, tone::plain, row->missed, ""});
   return s;
 }
 
@@ -315,6 +330,7 @@ unsigned long long report_score_vain(const report_sums &s) { return std::max(s[R
 unsigned long long report_score_catchall(const report_sums &s) { return s[REPORT_CAUGHT]; }
 unsigned long long report_score_server(const report_server &s) { return s.silent + s.failed + s.cannot_tell; }
 unsigned long long report_score_place(const report_place &p) { return p.hung; }
+unsigned long long report_score_trouble(const report_trouble &t) { return t.times; }
 
 std::string report_number(unsigned long long n) {
   std::string out = std::to_string(n);
@@ -350,6 +366,7 @@ std::vector<report_section> report_view(const report_counts &c, size_t top) {
   add(catchalls(c, top));
   add(servers(c, top));
   add(places(c, top));
+  add(troubles(c, top));
   add(log_section(c));
   return all;
 }

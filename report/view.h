@@ -75,5 +75,6 @@ unsigned long long report_score_vain(const report_sums &sums);
 unsigned long long report_score_catchall(const report_sums &sums);
 unsigned long long report_score_server(const report_server &server);
 unsigned long long report_score_place(const report_place &place);
+unsigned long long report_score_trouble(const report_trouble &trouble);
 
 #endif

@@ -3,9 +3,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <ctime>
 
+#include "daemon/limits.h"
+#include "daemon/troubles.h"
 #include "report/counts.h"
 #include "report/html.h"
 #include "report/json.h"
@@ -107,6 +110,50 @@ TEST(ReportLine, WhatTheDaemonTellsOfItself) {
 }
 
 // An address of a client's choice stands in its own place, and nothing in it counts.
+// The daemon's own sentences, from where it makes them.
+TEST(ReportCounts, EveryTroubleOfTheDaemon) {
+  std::vector<std::string> lines;
+  troubles told{[&](const std::string &sentence) { lines.push_back("qmail-verify: " + sentence + "."); }};
+  for (unsigned kind = 1; kind < TROUBLE_KINDS; ++kind) told.seen(static_cast<trouble_kind>(kind), EACCES, 0);
+  ASSERT_EQ(lines.size(), TROUBLE_KINDS - 1);
+  told.disproved(1);
+  told.tick(troubles::CALM_MS + 1);  // the ends are no troubles
+  ASSERT_EQ(lines.size(), 2 * (TROUBLE_KINDS - 1));
+  lines.push_back("qmail-verify: 64 workers are stuck in homes: no home is looked at, and so on.");
+  lines.push_back("qmail-verify: out of memory: some questions are not answered until there is more.");
+  lines.push_back("qmail-verify: cannot fork a worker, tried again every second: Resource temporarily unavailable");
+  const report_counts c = counted(lines);
+  unsigned long long times = 0;
+  for (const auto &[name, row] : c.troubles.rows()) times += row.sums.times;
+  EXPECT_EQ(times, TROUBLE_KINDS - 1 + 3);
+  EXPECT_TRUE(c.troubles.rows().contains("users/cdb cannot be used: Permission denied"));
+  EXPECT_TRUE(c.troubles.rows().contains("64 workers are stuck in homes"));
+  EXPECT_NE(report_json(c, 10).find("\"name\":\"users/cdb cannot be used: Permission denied\""), std::string::npos);
+}
+
+TEST(ReportLine, ATroubleInAPathIsADecision) {
+  const auto line = report_line_read(
+      "qmail-verify: a@b permitted for u. dotqmail /h; addresses that need this are answered \"temporary\" until that "
+      "is mended: x");
+  EXPECT_EQ(line.event, event::permitted);
+}
+
+// Also of those that the daemon only counts, since a minute has but so many lines.
+TEST(ReportCounts, EveryClientThatWasLimited) {
+  std::vector<std::string> lines, complaints;
+  limits guard{[&](const std::string &sentence) { lines.push_back("qmail-verify: " + sentence + "."); }};
+  guard.set(limits_settings("badperminute:1\n", complaints));
+  ASSERT_TRUE(complaints.empty()) << complaints[0];
+  constexpr unsigned CLIENTS = LIMITS_LINES + 7;
+  for (unsigned i = 0; i < CLIENTS; ++i) {
+    const unsigned char bytes[4] = {10, 0, 0, static_cast<unsigned char>(i)};
+    for (unsigned n = 0; n < 3 && guard.may_know(ip_of(bytes, 4), 1); ++n) guard.count(ip_of(bytes, 4), QV_INVALID, 1);
+  }
+  guard.tick(1 + LIMITS_MINUTE_MS);
+  ASSERT_EQ(lines.size(), LIMITS_LINES + 1);
+  EXPECT_EQ(counted(lines).clients_limited, CLIENTS);
+}
+
 TEST(ReportLine, AddressesAreNotTakenForWords) {
   EXPECT_EQ(report_line_read("qmail-verify: a\\x20denied.\\x20no-mailbox@b permitted for u. dotqmail /h").event,
             event::permitted);
