@@ -135,10 +135,13 @@ FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz
 # (a new program: its rule below, its line in PROGRAMS, and it is built and installed)
 PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-conf qmail-smtpd-conf qmail-verify-report qmail-verify-migrate
 
+EXAMPLES = $(patsubst service/%.in,$(B)/service/%,$(sort $(wildcard $(addsuffix *.in,service/*/ service/*/*/ service/*/*/*/))))
+example_mode = $(if $(filter run,$(notdir $(1))),755,644)
+
 .PHONY: all programs library install-lib uninstall-lib clean check soak demo unit fuzz-targets fuzz FORCE
 all: programs
 
-programs: $(addprefix $(B)/,$(PROGRAMS))
+programs: $(addprefix $(B)/,$(PROGRAMS)) $(EXAMPLES)
 ifeq ($(B),build/plain)
 programs: $(PROGRAMS)
 $(PROGRAMS): %: $(B)/%
@@ -159,6 +162,13 @@ $(B)/qmail-verify-migrate: $(B)/qmail-verify-migrate.o $(B)/libmigrate.a $(B)/li
 
 $(B)/qmail-verify-report: $(B)/qmail-verify-report.o $(B)/libreport.a $(B)/libvrfy.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
+
+# Services for other supervisors than svscan, with our paths in them.
+$(B)/service/%: service/%.in $(B)/conf.h
+	@mkdir -p $(@D)
+	sed -e 's|@QMAIL@|$(QMAIL)|g' -e 's|@BINDIR@|$(BINDIR)|g' -e 's|@QMAILD@|$(word 2,$(USERS))|g' \
+	  -e 's|@QMAILL@|$(word 3,$(USERS))|g' $< >$@
+	chmod $(call example_mode,$@) $@
 
 $(B)/libqmail.a: $(LIBQMAIL)
 $(B)/libaddress.a: $(LIBADDRESS)
@@ -257,6 +267,8 @@ install: programs $(B)/libqmailverify.a $(B)/qmailverify.pc
 	     '$(PREFIX)/share/bash-completion/completions/qmail-vrfy'; \
 	   $(call root_files,service/completion/_qmail-vrfy,$(PREFIX)/share/zsh/site-functions) \
 	   $(call root_files,README CHANGES SECURITY LICENSE,$(PREFIX)/share/doc/qmail-verify) \
+	   $(foreach file,$(EXAMPLES),$(call files,$(call example_mode,$(file)),$(OWNER),$(OWNER),$(file),$(patsubst \
+	     $(B)/service/%/,$(PREFIX)/share/doc/qmail-verify/examples/%,$(dir $(file))))) \
 	 } | sh service/install '$(MANIFEST)' '$(DESTDIR)'
 uninstall:
 	$(if $(DESTDIR),,sh service/host uninstall '$(BINDIR)/qmail-verify')

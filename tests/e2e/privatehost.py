@@ -23,13 +23,13 @@ PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 # All that the kernel keeps apart; then a root on a tmpfs, with /usr of this host.
 SETUP = r'''
 set -e
-top=$1 root=$2
+top=$1 root=$2  # and $3: a folder with packages that have been unpacked
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 none "$top"
 cd "$top"
 mkdir etc var tmp proc dev run root home service usr .upper .work
 chmod 1777 tmp
-mount --rbind /usr usr
+if [ -n "$3" ] && [ -d "$3/usr" ]; then mount -t overlay overlay -o "lowerdir=$3/usr:/usr" usr; else mount --rbind /usr usr; fi
 for name in bin sbin lib lib32 lib64 libx32; do
   if [ -L "/$name" ]; then cp -a "/$name" "$name"
   elif [ -d "/$name" ]; then mkdir "$name"; mount --rbind "/$name" "$name"; fi
@@ -59,13 +59,14 @@ SHOWCTL = ('#!/bin/sh\necho "qmail home directory: /var/qmail."\necho "user-ext 
 
 
 class PrivateHost:
-    def __init__(self):
+    def __init__(self, packages=''):
+        """packages: a folder where Debian packages are unpacked that this host lacks."""
         need_mounts()
         for program in ('unshare', 'nsenter', 'ip', 'svscan', 'tcpserver'):
             if not shutil.which(program, path='/usr/sbin:/usr/bin:/sbin:/bin'):
                 pytest.skip(f'needs {program} below /usr')
         self.top = pathlib.Path(tempfile.mkdtemp(prefix='privatehost.'))
-        self.services = None
+        self.services, self.packages = None, packages
 
     # ---- laying out
 
@@ -115,7 +116,7 @@ class PrivateHost:
     def __enter__(self):
         try:
             command = ['unshare', '-m', '-n', '-p', '-f', '--kill-child', 'sh', '-c',
-                       SETUP + 'exec chroot . /usr/bin/python3 -c "$3"', 'sh', self.top, ROOT, INIT]
+                       SETUP + 'exec chroot . /usr/bin/python3 -c "$4"', 'sh', self.top, ROOT, self.packages, INIT]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                             stderr=subprocess.STDOUT, text=True, start_new_session=True)
             said = self.process.stdout.readline()
@@ -161,7 +162,8 @@ class PrivateHost:
         return [int(pid) for pid in self.run(f'ps -o pid= --sort=start_time,pid -C {name}', status=None).split()]
 
     def kill(self, number, *pids):
-        self.run(f'kill -{signal.Signals(number).name[3:]} {" ".join(map(str, pids))}')
+        """Those that are gone by then do not count."""
+        self.run(f'kill -{signal.Signals(number).name[3:]} {" ".join(map(str, pids))}', status=None)
 
     # ---- the services
 
