@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <ctime>
+#include <deque>
 
 #include "daemon/limits.h"
 #include "daemon/troubles.h"
@@ -24,7 +25,11 @@ using event = report_event;
 constexpr char SMTPD[] = "qmail-smtpd: pid 7 from 192.0.2.1: ";
 constexpr char NO_MAILBOX[] = "no-mailbox: no dot-qmail file for the extension, and no default";
 
-std::string smtpd(const std::string &text) { return SMTPD + text; }
+// Kept: what report_line_read finds points into it.
+const std::string &smtpd(const std::string &text) {
+  static std::deque<std::string> kept;
+  return kept.emplace_back(SMTPD + text);
+}
 
 report_counts counted(const std::vector<std::string> &lines, report_period period = {}) {
   report_counts counts(period);
@@ -174,7 +179,7 @@ TEST(ReportLine, Sessions) {
 }
 
 TEST(ReportLine, VerifyLines) {
-  auto line = report_line_read(smtpd("verify: refused no@x: ") + NO_MAILBOX + ", user alias, server /var/a b/socket");
+  auto line = report_line_read(smtpd(std::string("verify: refused no@x: ") + NO_MAILBOX + ", user alias, server /var/a b/socket"));
   EXPECT_EQ(line.event, event::verify_refused);
   EXPECT_EQ(line.address, "no@x");
   EXPECT_EQ(line.reason, "no-mailbox");
