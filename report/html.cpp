@@ -71,7 +71,8 @@ rect.accepted { fill: var(--accepted-bar) } rect.refused { fill: var(--refused-b
 rect.would { fill: var(--would-bar) } rect.temporary { fill: var(--temporary-bar) }
 rect.sessions { fill: var(--sessions) }
 @media (max-width: 760px) { main { grid-template-columns: minmax(0, 1fr) }
-  th, td { padding-left: 10px } th:first-child, td:first-child { min-width: 18ch } }
+  th, td { padding-left: 10px } th:first-child, td:first-child { min-width: 18ch }
+  td.note { min-width: 18ch } }
 </style>
 </head>
 <body>
