@@ -100,6 +100,8 @@ INSTANTIATE_TEST_SUITE_P(
         // VERIFY is set before 1.30 whatever its value
         row{":allow,VERIFY=\"1\"\n10.:allow,VERIFYDEFER=\"\"\n", ":allow,VERIFY=\":\"\n10.:allow,VERIFY=\"DEFER\"\n"},
         row{":allow,VERIFY=\"yes\"\n", ":allow,VERIFY=\":\"\n", From::before_130},
+        row{":allow,VERIFY=xabcx\n", ":allow,VERIFY=\":\"\n", From::before_130},
+        row{":allow,VERIFYDEFER=xabcx,VERIFYSVR=x1.2.3.4x\n", ":allow,VERIFY=\"DEFER,1.2.3.4\"\n"},
         // for both generations: today's is kept, what it agrees with goes
         row{":allow,VERIFY=\"DEFER\",VERIFYDEFER=\"\"\n", ":allow,VERIFY=\"DEFER\"\n"},
         row{":allow,VERIFYDEFER=\"\",VERIFY=\"DEFER\"\n", ":allow,VERIFY=\"DEFER\"\n"},
@@ -253,6 +255,14 @@ TEST(migrate_kind, is_told_by_content) {
   EXPECT_EQ(migrate_kind("/etc/default/qmail", "VERIFYDEFER=\"\"\n"), Kind::script);
   EXPECT_EQ(migrate_kind("env/VERIFYDEFER", ""), Kind::foreign);
   EXPECT_EQ(migrate_kind("tcp.smtp.cdb", ""), Kind::foreign);
+}
+
+TEST(migrate_kind, a_variable_of_envdir_is_named_unless_it_is_of_today) {
+  for (const char *text : {"", ":\n", "DEFER,1.2.3.4:5\n", "STRICT,/var/qmail/verify/socket"})
+    EXPECT_TRUE(migrate_text("env/VERIFY", text, From::unsaid).remarks.empty()) << text;
+  for (const char *text : {"\n", "\n:\n", "1\n"})
+    EXPECT_EQ(migrate_text("env/VERIFY", text, From::unsaid).remarks.size(), 1U) << text;
+  EXPECT_EQ(migrate_text("env/VERIFYDEFER", ":\n", From::unsaid).remarks.size(), 1U);
 }
 
 TEST(migrate_kind, what_is_foreign_is_named_and_kept) {

@@ -69,6 +69,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         row{"export VERIFYDEFER=\"\"\nexec tcpserver\n", "export VERIFY=\"DEFER\"\nexec tcpserver\n"},
         row{"export VERIFY=\"\"\n", "export VERIFY=\":\"\n", From::before_130},
+        row{"VERIFY=\"\" ; export VERIFY\n", "VERIFY=\":\" ; export VERIFY\n", From::before_130},
         row{"VERIFYDEFER=\"\"\nexport VERIFYDEFER\nexec tcpserver\n", "VERIFY=\"DEFER\"\nexport VERIFY\nexec tcpserver\n"},
         row{"VERIFY=\"\"\nVERIFYSVR='1.2.3.4:5' # ours\nexport VERIFY VERIFYSVR\n", "VERIFY=\"1.2.3.4:5\"\n# ours\nexport VERIFY\n"},
         row{"VERIFYSVR=1.2.3.4\nexport VERIFYSVR\nVERIFYDEFER=\nexport VERIFYDEFER\nexec x\n",
