@@ -24,6 +24,7 @@ struct packet_question {
   size_t client_len;           /* 4 or 16 */
   const char *sender;          /* the envelope sender; NULL: not told */
   size_t sender_len;
+  int counters; /* read: counters are wanted, from this line on; -1: they are not. Not written */
 };
 
 /* An answer. Plain: status and user only. */
@@ -34,6 +35,9 @@ struct packet_answer {
   int extended;
   const unsigned char *nonce; /* QV_NONCE_SIZE bytes */
   unsigned reason;            /* enum qv_reason */
+  const char *counters;       /* lines of counters; NULL: none */
+  size_t counters_len;
+  unsigned counters_next; /* the number of the line behind them; 0: there is none */
 };
 
 /* ---- parts (private) */
@@ -97,6 +101,12 @@ static inline size_t packet_first_nul(const unsigned char *bytes, size_t len) {
   return nul ? (size_t)((const unsigned char *)nul - bytes) : len;
 }
 
+/* Has the datagram an extension? */
+static inline int packet_is_extended(const void *datagram, size_t len) {
+  const unsigned char *bytes = (const unsigned char *)datagram;
+  return packet_extension(bytes, len, packet_first_nul(bytes, len)) != 0;
+}
+
 /* ---- questions */
 
 /* Reads a question; everything in *q points into datagram. What stands behind the
@@ -109,6 +119,7 @@ static inline int packet_read_question(const void *datagram, size_t len, struct 
   int more;
 
   memset(q, 0, sizeof *q);
+  q->counters = -1;
   q->address = (const char *)datagram;
   q->address_len = packet_first_nul(bytes, len);
   pos = packet_extension(bytes, len, q->address_len);
@@ -122,6 +133,8 @@ static inline int packet_read_question(const void *datagram, size_t len, struct 
     } else if (f.type == QV_FIELD_SENDER && !q->sender) {
       q->sender = (const char *)f.value;
       q->sender_len = f.len;
+    } else if (f.type == QV_FIELD_COUNTERS && f.len == 2 && q->counters == -1 && q->address_len == 0) {
+      q->counters = f.value[0] << 8 | f.value[1];
     }
   }
   return more;
@@ -169,6 +182,11 @@ static inline int packet_read_answer(const void *datagram, size_t len, struct pa
   a->reason = (unsigned)bytes[pos] << 8 | bytes[pos + 1];
   pos += 2;
   while ((more = packet_next_field(bytes, len, &pos, &f)) == 1) {
+    if (f.type == QV_FIELD_COUNTERS && f.len >= 2 && !a->counters) {
+      a->counters_next = (unsigned)f.value[0] << 8 | f.value[1];
+      a->counters = (const char *)f.value + 2;
+      a->counters_len = f.len - 2;
+    }
     if (f.type != QV_FIELD_USER || user_seen++) continue;
     a->user = (const char *)f.value;
     a->user_len = packet_first_nul(f.value, f.len);
@@ -196,6 +214,13 @@ static inline size_t packet_write_answer(const struct packet_answer *a, void *bu
   packet_put_number(to, max, &pos, a->reason);
   whole = pos;
   if (a->user_len > user) packet_put_field(to, max, &whole, QV_FIELD_USER, a->user, a->user_len);
+  if (a->counters) {
+    const unsigned char type = QV_FIELD_COUNTERS;
+    packet_put(to, max, &whole, &type, 1);
+    packet_put_number(to, max, &whole, a->counters_len + 2);
+    packet_put_number(to, max, &whole, a->counters_next);
+    packet_put(to, max, &whole, a->counters, a->counters_len);
+  }
   return whole > max ? pos : whole;
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #include "address/address.h"
 #include "conf.h"
+#include "daemon/counters.h"
 #include "daemon/crew.h"
 #include "daemon/rights.h"
 #include "daemon/say.h"
@@ -133,11 +135,34 @@ static const char *ignored(const struct crew_hand *hand, unsigned i, const struc
   return NULL;
 }
 
-static void ignore(const struct crew_hand *hand, unsigned i, const char *why) {
+static void ignore(struct crew_hand *hand, unsigned i, const char *why) {
   char about[UDP_TEXT_MAX + 16];
   crew_from_text(hand, i, about);
   strcat(about, " ignored: ");
   say("datagram from ", about, why);
+  crew_ignored(hand);
+}
+
+/* Tells counters. Nothing is looked at for it and nothing logged, so that it can be asked
+   again and again; whoever does not know the field sees the answer to the question about
+   the empty address. Returns NULL, or why there is no answer. */
+static const char *count(struct crew_hand *hand, unsigned i, const struct packet_question *q, size_t len) {
+  static const struct address_answer none = {.verdict = QV_VALID, .reason = QV_REASON_NONE};
+  const size_t frame = 1 + 1 + QV_MAGIC_SIZE + QV_NONCE_SIZE + 2 + 3 + 2;
+  const size_t max = len < QV_REPLY_MAX ? len : QV_REPLY_MAX; /* never more than was asked with */
+  char text[QV_REPLY_MAX], reply[QV_REPLY_MAX];
+  struct packet_answer out = {.status = (unsigned char)(qv_reason_position(QV_REASON_EMPTY_LOCAL) << 4),
+                              .user = "",
+                              .extended = 1,
+                              .nonce = q->nonce,
+                              .reason = QV_REASON_EMPTY_LOCAL,
+                              .counters = text};
+  if (max < frame + COUNTERS_LINE_MAX) return "it wants counters, and has no room for them (QV_FIELD_FILLING)";
+  const int next = crew_counters(hand, i, (unsigned)q->counters, text, max - frame, &out.counters_len);
+  if (next == -1) out.counters = NULL; /* who may ask hears at least that there is somebody */
+  out.counters_next = next == -1 ? 0 : (unsigned)next;
+  crew_reply(hand, i, &none, reply, packet_write_answer(&out, reply, max));
+  return NULL;
 }
 
 static struct address_question question_of(const struct packet_question *q) {
@@ -189,10 +214,9 @@ static void answer(struct crew_hand *hand, struct address *host, unsigned n) {
     if (!crew_datagram(hand, i, &datagram, &len)) continue;
     int damaged = packet_read_question(datagram, len, q) == -1;
     const char *why = damaged ? "its extension is damaged" : ignored(hand, i, q, datagram, len);
-    if (why) {
-      ignore(hand, i, why);
-      continue;
-    }
+    if (!why && q->counters != -1) why = count(hand, i, q, len);
+    if (why) ignore(hand, i, why);
+    if (why || q->counters != -1) continue;
     all.number[all.n] = i;
     all.len[all.n] = len;
     all.question[all.n++] = question_of(q);
@@ -347,6 +371,7 @@ int main(int argc, char **argv) {
   mode_t mode = 0;
   int code;
 
+  signal(SIGUSR1, SIG_IGN); /* counters: until there are some */
   if (argc == 2 && strcmp(argv[1], "-V") == 0) return settings_print("qmail-verify", stdout), 0;
   if (argc != 1) return usage();
   if (!(start.dir = qmail_directory()) || !(workers = workers_wanted())) return EXIT_USAGE;

@@ -69,6 +69,8 @@
 #define QV_FIELD_SENDER 2 /* question: the envelope sender; empty: the null sender */
 #define QV_FIELD_USER 3   /* answer: the whole controlling user, where the one before the NUL is cut */
 #define QV_FIELD_FILLING 4 /* question: bytes that mean nothing, so that a longer answer has room */
+#define QV_FIELD_COUNTERS 5 /* question about the empty address: the number (2 bytes) of the first line that is wanted;
+                               answer: that of the next one, 0 if there is none, then lines of counters */
 #define QV_FIELD_MAC 255  /* kept for a message authentication code; the last one where it is there */
 
 /* The longest question and the longest answer that are put together, in bytes. */

@@ -310,6 +310,8 @@ void address_judge_together(struct address *a, const struct address_question *qu
   address_together(*a, questions, n, *calls).judge();
 }
 
+const tally &address_tally(const struct address *a) { return a->host.tallied(); }
+
 void address_rest(struct address *a) { a->host.rest(); }
 
 void address_judge(struct address *a, const struct address_question *question, struct address_answer *answer) {

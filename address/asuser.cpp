@@ -152,8 +152,16 @@ constexpr int READ = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
 class visit final : public site_visit {
  public:
   visit(uid_t uid, gid_t gid, asuser_recent &recent, asuser_home &home, asuser_cdb &db, listings &all,
-        const look_guard &guard)
-      : guard_(guard), guarded_(guard), uid_(uid), gid_(gid), recent_(recent), home_(home), cdb_(db), listings_(all) {}
+        const look_guard &guard, tally *counts)
+      : guard_(guard),
+        guarded_(guard),
+        uid_(uid),
+        gid_(gid),
+        recent_(recent),
+        home_(home),
+        cdb_(db),
+        listings_(all),
+        tally_(counts) {}
 
   // "home/." rather than home: the dot asks for the right to search the home
   // itself, as chdir does, and mounts it where an automounter has to.
@@ -178,7 +186,10 @@ class visit final : public site_visit {
 
   int open(const std::string &name, site_dotqmail &file) override {
     if (const int refused = look()) return refused;
-    if (home_.names.absent(name)) return ENOENT;
+    if (home_.names.absent(name)) {
+      if (tally_) ++tally_->listing_absent;
+      return ENOENT;
+    }
     if (home_.file_name != name) {
       home_.file_name.clear();
       if (const int error = read_file(name, home_.file)) return error;
@@ -305,6 +316,7 @@ class visit final : public site_visit {
   asuser_home &home_;
   asuser_cdb &cdb_;
   listings &listings_;
+  tally *const tally_;
   unique_fd fd_;  // of the home
 };
 
@@ -341,7 +353,7 @@ bool asuser::itself_only() { return !now.away && getuid() != 0; }
 std::unique_ptr<site_visit> asuser::become(uid_t uid, gid_t gid, int &error) {
   error = take(uid, gid);
   if (error != 0) return nullptr;
-  return std::make_unique<visit>(uid, gid, recent_, home_, cdb_, listings_, guard_);
+  return std::make_unique<visit>(uid, gid, recent_, home_, cdb_, listings_, guard_, tally_);
 }
 
 int asuser::owner(uid_t uid, gid_t gid, int dir, const std::string &path, uid_t &owner, bool &become_failed) {

@@ -30,6 +30,7 @@
 #include "guard.h"
 #include "listing.h"
 #include "site.h"
+#include "tally.h"
 
 // What visits saw of programs, kept for a second: they are looked at for each
 // question, and change once in years.
@@ -85,8 +86,8 @@ struct asuser_cdb {
 
 class asuser {
  public:
-  // guard is told of each look, and outlives this.
-  explicit asuser(const look_guard &guard) : guard_(guard) {}
+  // guard is told of each look; to (may be null) counts. Both outlive this.
+  explicit asuser(const look_guard &guard, tally *to = nullptr) : guard_(guard), tally_(to) {}
 
   // What was seen of homes until now does not count any more.
   void begin();
@@ -110,6 +111,7 @@ class asuser {
 
  private:
   const look_guard &guard_;
+  tally *const tally_;
   asuser_recent recent_;
   asuser_home home_;
   asuser_home owned_;  // the last one whose owner was asked for

@@ -95,7 +95,10 @@ Look site_unix::passwd(const std::string &name, site_passwd &entry, int &error) 
     index_.fresh();
     says = index_.find(name, entry);
   }
-  if (says != passwd_says::ask) return says == passwd_says::found ? Look::found : Look::absent;
+  if (says != passwd_says::ask) {
+    ++tally_.passwd_index;
+    return says == passwd_says::found ? Look::found : Look::absent;
+  }
   return elsewhere(name, entry, error);
 }
 
@@ -106,11 +109,13 @@ Look site_unix::elsewhere(const std::string &name, site_passwd &entry, int &erro
     asked_since_ = now;
   }
   if (const auto known = asked_.find(name); known != asked_.end()) {
+    ++tally_.passwd_kept;
     if (known->second) entry = *known->second;
     return known->second ? Look::found : Look::absent;
   }
   const look_guarded guarded(guard_);
   if ((error = guard_.look(ADDRESS_PASSWD, 0))) return Look::failed;
+  ++tally_.passwd_asked;
   asuser_.root();
   const Look look = lookup<struct passwd>(
       [&](auto... to) { return getpwnam_r(name.c_str(), to...); },

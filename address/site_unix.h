@@ -18,6 +18,7 @@
 #include "guard.h"
 #include "passwd.h"
 #include "site.h"
+#include "tally.h"
 
 class site_unix final : public site {
  public:
@@ -36,6 +37,9 @@ class site_unix final : public site {
   void begin();
   // They are over: this thread is itself again.
   void rest() { asuser_.rest(); }
+
+  // How often what was asked.
+  const tally &tallied() const { return tally_; }
 
   control_text control(const char *name) override;
   site_stamp control_stamp(const char *name) override;
@@ -61,7 +65,8 @@ class site_unix final : public site {
   std::unordered_map<std::string, std::optional<site_passwd>> asked_;
   time_t asked_since_ = -2;
   look_guard guard_;
-  asuser asuser_{guard_};
+  tally tally_;
+  asuser asuser_{guard_, &tally_};
   cdb cdb_;
   bool cdb_seen_ = false;  // since begin: cdb_look_ and cdb_error_ are what came of it
   Look cdb_look_ = Look::absent;

@@ -18,6 +18,7 @@
 #include <string>
 #include <string_view>
 
+#include "counters.h"
 #include "listen.h"
 #include "say.h"
 #include "qmail-verify.h"
@@ -93,10 +94,13 @@ struct board_seat {
   std::atomic<unsigned> at{0};  // the slot whose question is being judged
   board_slot slot[BOARD_SLOTS];
   say_lines held{};  // log lines that have not been written yet
+  counter_block counts;  // of all workers that have sat here
   char long_datagram[QV_QUESTION_MAX];  // that of the slot at, where it is a long one
 };
 
 struct board {
+  counter_block parent_counts;
+  counter_gauges gauges;
   std::atomic<unsigned> seats_used{0};   // seats from this one on have never been used
   std::atomic<unsigned> generation{0};   // of the workers that know what counts
   std::atomic<bool> alert{false};        // the parent looks often

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <ctime>
 #include <map>
 #include <memory>
 #include <set>
@@ -23,6 +24,7 @@
 #include "address/site_unix.h"
 #include "address/watch.h"
 #include "board.h"
+#include "counters.h"
 #include "limits.h"
 #include "listen.h"
 #include "local.h"
@@ -47,12 +49,14 @@ constexpr unsigned SLOW_WORKERS = 4;       // while getpwnam_r is needed,
 constexpr long long SLOW_MS = 60000;       // and so long behind that
 constexpr long long FORK_AGAIN_MS = 1000;  // after a fork that failed, or workers that ended at once
 
-volatile sig_atomic_t got_hangup, got_term, got_child;
+volatile sig_atomic_t got_hangup, got_term, got_child, got_report;
 void on_signal(int sig) {
   if (sig == SIGHUP)
     got_hangup = 1;
   else if (sig == SIGCHLD)
     got_child = 1;
+  else if (sig == SIGUSR1)
+    got_report = 1;
   else
     got_term = 1;
 }
@@ -204,6 +208,7 @@ struct crew {
   void warn();
   void step();
   void signals();
+  void count_dropped();
   void run(void (*ready)(void *), void *ctx);
   void finish();
 };
@@ -252,6 +257,7 @@ bool crew::hire(long long now, bool slow) {
   if (cannot_fork) say("workers can be forked again", ".", "");
   cannot_fork = false;
   s.pid.store(pid);
+  all->parent_counts.add(COUNTER_WORKERS_STARTED);
   return true;
 }
 
@@ -265,7 +271,7 @@ void crew::lose(unsigned i) {
 void crew::retire(unsigned i) {
   workers[i].retired = true;
   seat(i).lost.store(true);
-  kill(seat(i).pid.load(), SIGUSR1);
+  kill(seat(i).pid.load(), SIGUSR2);
 }
 
 // As many as are wanted.
@@ -281,6 +287,7 @@ void crew::fill(long long now) {
 void crew::new_generation(long long now) {
   all->generation.store(++generation);  // from now on the old ones refuse nobody
   version = address_version(host);
+  all->parent_counts.add(COUNTER_CHANGES);
   for (unsigned n = 0; n < wanted; ++n)
     if (!hire(now)) break;
   const bool any = count([&](unsigned i) { return serving(i) && workers[i].generation == generation; }) != 0;
@@ -296,6 +303,7 @@ void crew::new_generation(long long now) {
 void crew::question(uint64_t ticket, const char *datagram, size_t len, long long now) {
   packet_question q;
   ip_address client;
+  all->parent_counts.add(packet_is_extended(datagram, len) ? COUNTER_SOCKET_EXTENDED : COUNTER_SOCKET_PLAIN);
   if (packet_read_question(datagram, len, &q) == 0 && q.client) client = ip_of(q.client, q.client_len);
   const board_question sent{ticket, {}, 0};
   if (client.size && !limit.may_know(client, now))
@@ -304,6 +312,7 @@ void crew::question(uint64_t ticket, const char *datagram, size_t len, long long
   const bool room = waiting.size() < (len <= QV_QUESTION_WRITTEN_MAX ? PENDING_MAX : LARGE_MAX);
   if (!room || !way.ask(sent, datagram, len)) return too_many(sent, {datagram, len}, now);
   waiting[ticket] = {std::string(datagram, len), client, now};
+  if (waiting.size() > all->gauges.waiting_most.load()) all->gauges.waiting_most.store(waiting.size());
 }
 
 // More than can be judged: said once a minute, not for each.
@@ -348,6 +357,7 @@ void crew::answered(const relay_message &message, const char *bytes, size_t len,
 void crew::refuse(const board_question &question, std::string_view datagram, qv_reason reason, const char *about) {
   char reply[QV_REPLY_MAX];
   const size_t n = calls->temporary(datagram.data(), datagram.size(), reason, about, reply);
+  all->parent_counts.add(COUNTER_REASON + unsigned{reason});
   if (question.ticket) {
     waiting.erase(question.ticket);
     if (n) local->answer(question.ticket, reply, n);
@@ -427,6 +437,7 @@ void crew::look_around(long long now) {
 // without waiting for its end.
 void crew::is_stuck(unsigned i, long long now, long long since) {
   workers[i].stuck = true;
+  all->parent_counts.add(COUNTER_WORKERS_STUCK);
   lose(i);
   board_seat &s = seat(i);
   board_look look;
@@ -449,6 +460,7 @@ void crew::is_stuck(unsigned i, long long now, long long since) {
 void crew::ended(unsigned i, int status, long long now) {
   const bool expected = workers[i].stuck || workers[i].retired || got_term;
   if (!expected) {
+    all->parent_counts.add(COUNTER_WORKERS_ENDED);
     char pid[24], how[32];
     snprintf(pid, sizeof pid, "%ld", static_cast<long>(seat(i).pid.load()));
     if (WIFSIGNALED(status))
@@ -545,7 +557,7 @@ void crew::probe(hanging_place &place, long long now) {
     held.holding = true;  // nobody wants to hear what it finds
     struct sigaction act {};
     act.sa_handler = SIG_DFL;
-    for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaction(sig, &act, nullptr);
+    for (const int sig : {SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR1, SIGUSR2}) sigaction(sig, &act, nullptr);
     sigprocmask(SIG_SETMASK, &unblocked, nullptr);
     address_watch(host, nullptr);
     calls->again(host, place.datagram.data(), place.datagram.size());
@@ -691,6 +703,7 @@ void crew::tick(long long now) {
 }
 
 void crew::hangup(long long now) {
+  all->parent_counts.add(COUNTER_HANGUPS);
   said.clear();
   hold(now);
   address_hangup(host, now);
@@ -703,16 +716,24 @@ void crew::signals() {
   struct sigaction act {};
   act.sa_handler = SIG_IGN;
   sigaction(SIGPIPE, &act, nullptr);
+  sigaction(SIGUSR2, &act, nullptr);  // the workers', to be told to end
   act.sa_handler = on_signal;
   sigset_t blocked;
   sigemptyset(&blocked);
-  for (const int sig : {SIGHUP, SIGTERM, SIGINT, SIGCHLD, SIGUSR1}) sigaddset(&blocked, sig);
+  for (const int sig : {SIGHUP, SIGTERM, SIGINT, SIGCHLD, SIGUSR1, SIGUSR2}) sigaddset(&blocked, sig);
   sigprocmask(SIG_BLOCK, &blocked, &unblocked);
-  for (const int sig : {SIGHUP, SIGTERM, SIGINT, SIGCHLD}) {
+  for (const int sig : {SIGHUP, SIGTERM, SIGINT, SIGCHLD, SIGUSR1}) {
     sigdelset(&unblocked, sig);
     sigaction(sig, &act, nullptr);
   }
-  sigdelset(&unblocked, SIGUSR1);
+  sigdelset(&unblocked, SIGUSR2);
+}
+
+// Log lines of this process that nobody took.
+void crew::count_dropped() {
+  static unsigned long counted;
+  all->parent_counts.add(COUNTER_LOG_DROPPED, say_dropped() - counted);
+  counted = say_dropped();
 }
 
 // What an operator should know of where it listens.
@@ -731,6 +752,9 @@ void crew::warn() {
 void crew::run(void (*ready)(void *), void *ctx) {
   long long now = sockbits_now_ms();
   watched_ms = calm_since_ms = now;
+  all->gauges.start_ms.store(now);
+  all->gauges.start_time.store(time(nullptr));
+  all->gauges.workers_wanted.store(wanted);
   next_tick_ms = now + CREW_TICK_MS;
   clients_file.start(now);
   limits_file.start(now);
@@ -780,6 +804,13 @@ void crew::step() {
   if (got_hangup) {
     got_hangup = 0;
     hangup(now);
+  }
+  all->gauges.waiting.store(waiting.size());
+  all->gauges.connections.store(local->count());
+  count_dropped();
+  if (got_report) {
+    got_report = 0;
+    say(counters_line(*all).c_str(), "", "");
   }
   if (now >= next_tick_ms) {
     tick(now);

@@ -64,7 +64,7 @@ struct crew *crew_open(const char *listen, gid_t group, mode_t mode, int *code);
 const char *crew_endpoint(const struct crew *crew, unsigned i);
 
 /* Serves until SIGTERM or SIGINT with so many workers (1 to CREW_WORKERS_MAX). host: as address_new made
-   it, in the qmail directory. SIGTERM, SIGINT, SIGHUP and SIGCHLD are its own from now on. Returns the exit code.
+   it, in the qmail directory. SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2 and SIGCHLD are its own from now on. Returns the exit code.
    ready is called when the workers serve. */
 int crew_run(struct crew *crew, struct address *host, unsigned workers, const struct crew_calls *calls,
              void (*ready)(void *ctx), void *ctx);
@@ -82,6 +82,12 @@ int crew_datagram(struct crew_hand *hand, unsigned i, const char **bytes, size_t
 void crew_from(const struct crew_hand *hand, unsigned i, int *local, unsigned *port);
 /* The same for the log; room for UDP_TEXT_MAX bytes. */
 void crew_from_text(const struct crew_hand *hand, unsigned i, char *text);
+/* A datagram that was no question has been passed over. */
+void crew_ignored(struct crew_hand *hand);
+/* Writes the counters' lines from this one on to text (counters_text of counters.h), *len
+   bytes, at most max. Returns the number of the line that follows, 0: there are no more;
+   -1: whoever asks is not to know. */
+int crew_counters(struct crew_hand *hand, unsigned i, unsigned from, char *text, size_t max, size_t *len);
 /* Do we listen on this port? */
 int crew_own_port(const struct crew_hand *hand, unsigned port);
 /* It is judged from now on: what is looked at is looked at for it. 0: it is not to be

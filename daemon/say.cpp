@@ -9,10 +9,19 @@ namespace {
 constexpr char PREFIX[] = "qmail-verify: ";
 log_state lost;
 say_lines *held;
+unsigned long dropped;
+
+void count_dropped(unsigned long before) {
+  if (lost.dropped > before) dropped += lost.dropped - before;
+}
 }  // namespace
 
+unsigned long say_dropped() { return dropped; }
+
 void say_flush_of(struct say_lines *of) {
+  const unsigned long before = lost.dropped;
   if (of->len) log_write_lines(of->text, of->len, of->lines, 2, &lost, PREFIX);
+  count_dropped(before);
   of->len = 0;
   of->lines = 0;
 }
@@ -29,7 +38,11 @@ void say_begin(struct log_line *line) {
 }
 
 void say_end(struct log_line *line) {
-  if (!held) return log_write(line, 2, &lost, PREFIX);
+  if (!held) {
+    const unsigned long before = lost.dropped;
+    log_write(line, 2, &lost, PREFIX);
+    return count_dropped(before);
+  }
   if (held->len + line->len + 1 > sizeof held->text) say_flush();
   memcpy(held->text + held->len, line->text, line->len);
   held->len += line->len;

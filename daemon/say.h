@@ -25,6 +25,9 @@ void say_flush(void);
 /* Writes what another process, which is no more, had collected. */
 void say_flush_of(struct say_lines *held);
 
+/* How many lines of this process were not written since it began. */
+unsigned long say_dropped(void);
+
 /* A line in pieces: begin, the calls of logbits.h, end. */
 void say_begin(struct log_line *line);
 void say_end(struct log_line *line);

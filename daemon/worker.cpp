@@ -13,7 +13,10 @@
 #include <deque>
 #include <memory>
 
+#include "address/tally.h"
+#include "counters.h"
 #include "mounts.h"
+#include "packet.h"
 #include "say.h"
 #include "sockbits.h"
 #include "troubles.h"
@@ -81,6 +84,7 @@ struct crew_hand {
   void cannot_answer(int error, const listen_asker &asker);
   bool may_ask(const board_question &question);
   void tell_of_stranger(const ip_address &ip, bool may);
+  void count_looks();
   int look(const char *path, uid_t uid);
   void done() { seat.looking_ms.store(0, std::memory_order_release); }
   bool last_free() const;
@@ -93,6 +97,8 @@ struct crew_hand {
   const sigset_t &unblocked;
   int events = -1;
   int trouble = 0;
+  tally tallied{address_tally(site.host)};  // what has been counted of it, or was the parent's
+  unsigned long dropped = say_dropped();  // the same
   bool deaf = false;  // told to end: takes no more questions
   bool rested = true;  // has its own ids
   std::deque<aside> put_aside;
@@ -218,6 +224,7 @@ void crew_hand::tell_of_trouble(const address_answer &a) {
 // Each error is said once a minute: it may be so for every answer.
 void crew_hand::cannot_answer(int error, const listen_asker &asker) {
   const long long now = sockbits_now_ms();
+  seat.counts.add(COUNTER_UNSENT);
   if (error == unanswered_error && now - unanswered_ms < 60000) return;
   unanswered_error = error;
   unanswered_ms = now;
@@ -258,13 +265,17 @@ void crew_hand::handle(unsigned n, bool patient) {
   may_wait = patient && put_aside.size() < ASIDE_MAX;
   for (unsigned k = 0; k < n; ++k) {
     later[k] = hangs[k] = slowly[k] = false;
-    if (may_ask(seat.slot[k].question)) seat.slot[k].put();
+    if (may_ask(seat.slot[k].question))
+      seat.slot[k].put();
+    else
+      seat.counts.add(COUNTER_STRANGERS);
   }
   site.calls.answer(this, site.host, n);
   send();
   rested = false;
   say_flush();
   put_off();
+  count_looks();
   in_hand = 0;
   seat.judging_ms.store(0, std::memory_order_release);
 }
@@ -285,15 +296,28 @@ void crew_hand::reply(unsigned slot, const address_answer &answer, const char *b
   board_slot &s = seat.slot[slot];
   tell_of_trouble(answer);
   if (s.question.ticket) {
-    if (s.take(board_state::waiting)) site.parent.tell({s.question.ticket, relay_kind::answer, answer.verdict}, bytes, len);
-    return;
+    if (!s.take(board_state::waiting)) return;
+    site.parent.tell({s.question.ticket, relay_kind::answer, answer.verdict}, bytes, len);
+    return seat.counts.add(COUNTER_REASON + unsigned{answer.reason} % COUNTER_REASONS);
   }
   memcpy(s.reply, bytes, len);
   s.reply_len = len;
-  if (len)
-    s.answer();
-  else
-    s.take(board_state::waiting);
+  if (len ? s.answer() : s.take(board_state::waiting)) seat.counts.add(COUNTER_REASON + unsigned{answer.reason} % COUNTER_REASONS);
+}
+
+// What was looked at for the questions in hand, and log lines that nobody took.
+void crew_hand::count_looks() {
+  const tally &now = address_tally(site.host);
+  const auto add = [&](counter which, uint64_t n, uint64_t before) {
+    if (n != before) seat.counts.add(which, n - before);
+  };
+  add(COUNTER_PASSWD_INDEX, now.passwd_index, tallied.passwd_index);
+  add(COUNTER_PASSWD_KEPT, now.passwd_kept, tallied.passwd_kept);
+  add(COUNTER_PASSWD_ASKED, now.passwd_asked, tallied.passwd_asked);
+  add(COUNTER_LISTING_ABSENT, now.listing_absent, tallied.listing_absent);
+  add(COUNTER_LOG_DROPPED, say_dropped(), dropped);
+  tallied = now;
+  dropped = say_dropped();
 }
 
 void crew_hand::send() {
@@ -329,6 +353,7 @@ bool crew_hand::hand_to_slow(unsigned slot) {
 void crew_hand::put_off() {
   for (unsigned k = 0; k < in_hand; ++k) {
     if (!comes_again(k) || !seat.slot[k].take(board_state::waiting)) continue;
+    seat.counts.add(slowly[k] ? COUNTER_PASSWD_SLOW : COUNTER_PUT_ASIDE);
     if (slowly[k] && hand_to_slow(k)) continue;
     if (put_aside.size() < ASIDE_MAX)
       put_aside.push_back({seat.slot[k].question, std::string(datagram(k)), sockbits_now_ms()});
@@ -345,6 +370,8 @@ bool crew_hand::serve_udp(unsigned i) {
         board_slot &s = seat.slot[k];
         s.question.ticket = 0;
         s.question.again = 0;
+        seat.counts.add(packet_is_extended(s.datagram, std::min(s.len, sizeof s.datagram)) ? COUNTER_UDP_EXTENDED
+                                                                                          : COUNTER_UDP_PLAIN);
         if (s.len > sizeof s.datagram) memcpy(whole(static_cast<unsigned>(k)), s.datagram, sizeof s.datagram);
       }
       handle(static_cast<unsigned>(n));
@@ -399,9 +426,10 @@ bool crew_hand::prepare() {
   act.sa_handler = on_drain;
   sigaction(SIGTERM, &act, nullptr);
   act.sa_handler = on_retire;
-  sigaction(SIGUSR1, &act, nullptr);
-  act.sa_handler = SIG_IGN;  // the parent reads control files, and says when to end
+  sigaction(SIGUSR2, &act, nullptr);
+  act.sa_handler = SIG_IGN;  // the parent reads control files, tells counters and says when to end
   sigaction(SIGHUP, &act, nullptr);
+  sigaction(SIGUSR1, &act, nullptr);
   sigaction(SIGINT, &act, nullptr);
   act.sa_handler = SIG_DFL;
   sigaction(SIGCHLD, &act, nullptr);
@@ -506,6 +534,18 @@ void crew_from_text(const struct crew_hand *hand, unsigned slot, char *text) {
     strcpy(text, "a UNIX socket");
   else
     udp_format(&question.asker.from, text);
+}
+
+void crew_ignored(struct crew_hand *hand) { hand->seat.counts.add(COUNTER_IGNORED); }
+
+int crew_counters(struct crew_hand *hand, unsigned slot, unsigned from, char *text, size_t max, size_t *len) {
+  const board_question &question = hand->seat.slot[slot].question;
+  if (!question.ticket && !ip_is_loopback(ip_of(question.asker.from.addr))) return -1;
+  unsigned next;
+  const std::string told = counters_text(hand->site.all, from, max, next);
+  *len = told.copy(text, max);
+  hand->seat.counts.add(COUNTER_COUNTERS_ASKED);
+  return static_cast<int>(next);
 }
 
 int crew_own_port(const struct crew_hand *hand, unsigned port) { return hand->site.sockets.own_port(port); }

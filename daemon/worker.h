@@ -36,7 +36,7 @@ struct worker_site {
   int lifeline;  // hangs up when the parent is gone
 };
 
-// Serves on this seat until SIGTERM (answers what has arrived, then ends), SIGUSR1
+// Serves on this seat until SIGTERM (answers what has arrived, then ends), SIGUSR2
 // (ends: others serve) or until the parent is gone. Returns the exit code. unblocked:
 // the signal mask to wait with.
 int worker_run(const worker_site &site, unsigned seat, const sigset_t &unblocked);

@@ -29,6 +29,7 @@ constexpr char USAGE[] =
     "       qmail-vrfy [-jv] --lint\n"
     "       qmail-vrfy [--partial] --list\n"
     "       qmail-vrfy [--partial] [--shrink=N%] --list=cdb FILE\n"
+    "       qmail-vrfy [-s SERVERS] --ping | --stats[=prometheus]\n"
     "       qmail-vrfy -V | --help\n"
     "\n"
     "  -f FILE           one address a line; -: standard input\n"
@@ -43,6 +44,8 @@ constexpr char USAGE[] =
     "  --list=cdb        the same as a database, in the place of FILE\n"
     "  --partial         also where something could not be listed\n"
     "  --shrink=N%       by how much FILE's list may become shorter; 10%\n"
+    "  --ping            do the servers answer, and how fast\n"
+    "  --stats           the daemon's counters; =prometheus: for Prometheus\n"
     "  -V                version and settings\n"
     "\n"
     "See qmail-vrfy(1).\n";
@@ -86,6 +89,12 @@ std::string take_list(vrfy_options &options, const char *value) {
   return choose<vrfy_list>(options, value);
 }
 
+std::string take_stats(vrfy_options &options, const char *value) {
+  options.prometheus = value != nullptr;
+  if (value && std::string_view(value) != "prometheus") return "there is only --stats, and --stats=prometheus";
+  return choose<vrfy_stats>(options, value);
+}
+
 std::string take_shrink(vrfy_options &options, const char *value) {
   const size_t digits = control_scan(value, options.shrink);
   const std::string_view rest = std::string_view(value).substr(digits);
@@ -127,6 +136,8 @@ constexpr row OPTIONS[] = {
     {0, "selftest", no_argument, choose<vrfy_selftest>},
     {0, "lint", no_argument, choose<vrfy_lint>},
     {0, "list", optional_argument, take_list},
+    {0, "ping", no_argument, choose<vrfy_ping>},
+    {0, "stats", optional_argument, take_stats},
     {0, "partial", no_argument, set<&vrfy_options::partial>},
     {0, "shrink", required_argument, take_shrink},
     {'V', nullptr, no_argument, choose<vrfy_version>},
@@ -222,6 +233,11 @@ int refuse_nonsense(const vrfy_options &options, bool servers_given) {
   if (options.here && servers_given) return misuse("-n and -s do not go together: with -n no server is asked");
   if (options.mode == vrfy_list) return refuse_list_nonsense(options, servers_given);
   if (options.partial || options.shrink_given) return misuse("--partial and --shrink go with --list");
+  if (options.mode == vrfy_ping || options.mode == vrfy_stats) {
+    if (options.here) return misuse("-n does not go with --ping and --stats: they are about a daemon");
+    if (options.json || options.explain || options.sender)
+      return misuse("-j, -v and --sender do not go with --ping and --stats");
+  }
   if (options.mode != vrfy_check) {
     return file || addresses ? misuse("this mode takes neither addresses nor -f") : 0;
   }

@@ -23,6 +23,8 @@ int vrfy_check(const vrfy_options &options);
 int vrfy_selftest(const vrfy_options &options);
 int vrfy_lint(const vrfy_options &options);
 int vrfy_list(const vrfy_options &options);
+int vrfy_ping(const vrfy_options &options);
+int vrfy_stats(const vrfy_options &options);
 int vrfy_version(const vrfy_options &options);
 int vrfy_help(const vrfy_options &options);
 
@@ -37,6 +39,8 @@ struct vrfy_options {
   std::string servers;   // as in VERIFY, never empty: -s, VERIFY, or where the daemon is by default
   std::string qmail;     // the qmail directory: QMAILDIR, or that of the build
   std::optional<std::string> sender;  // --sender: the envelope sender, empty: the null sender
+
+  bool prometheus = false;  // --stats=prometheus
 
   // --list
   bool cdb = false;         // --list=cdb
