@@ -53,12 +53,17 @@ def gone(host, *names):
 
 
 def supervised(host, kind, command, names):
-    """A service directory under its supervisor: it serves, is started again, logs, and stops."""
+    """Under its supervisor the daemon serves, is started again and logs; qmail-smtpd-conf's service runs beside it."""
     need(host, command[0])
     host.run(f'mkdir /{kind} && cp -R {EXAMPLES}/{kind}/qmail-verify /{kind}/')
+    host.run(f'/var/qmail/bin/qmail-smtpd-conf qmaild qmaill /{kind}/qmail-smtpd 0')
+    names = [*names, 'tcpserver', 'multilog']
     host.start(*command)
     try:
         answers(host)
+        until('tcpserver listens', lambda: ':25' in host.run('ss -H -l -n -t'))
+        assert '<** 550 sorry, no mailbox here' in host.swaks('nobody@example.org')
+        until('that is logged', lambda: 'nobody@example.org' in host.run(f'cat /{kind}/qmail-smtpd/log/main/current'))
         log = f'/{kind}/qmail-verify/log/main'
         until('it is logged', lambda: SOCKET in host.run(f'cat {log}/current', status=None))
         assert 'nobody@example.org denied. no-mailbox' in until('it logs decisions', lambda: host.run(
