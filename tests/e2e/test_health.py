@@ -285,7 +285,7 @@ def test_the_text_format(host):
 
 
 def promtool():
-    for place in (shutil.which('promtool'), ROOT / 'build/debs/usr/bin/promtool'):
+    for place in (shutil.which('promtool'), ROOT / 'build/prometheus/usr/bin/promtool'):
         if place and os.access(place, os.X_OK):
             return place
     return None
