@@ -137,9 +137,12 @@ def test_it_is_there(name):
 def test_manual_pages_have_no_faults(name):
     if not shutil.which('mandoc'):
         pytest.skip('mandoc is not installed')
-    done = subprocess.run(['mandoc', '-T', 'lint', '-W', 'warning', ROOT / name], stdin=subprocess.DEVNULL,
+    done = subprocess.run(['mandoc', '-T', 'lint', '-W', 'style', ROOT / name], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True)
-    assert done.returncode == 0 and not done.stdout, done.stdout
+    # pages of other programs, whose they are, and log lines that end with a full stop or a colon
+    wanted = 'referenced manual not found|operating system explicitly specified|trailing delimiter'
+    faults = [line for line in done.stdout.splitlines() if not re.search(f'STYLE: (?:no blank before )?(?:{wanted})', line)]
+    assert not faults, faults
 
 
 @pytest.mark.parametrize('name', PAGES)
