@@ -50,13 +50,6 @@ def test_what_they_say_and_exit_with(host):
     assert host.run(f'find {PLACE} /var/qmail/verify') == before
 
 
-def test_a_killed_one_leaves_what_svscan_passes_over(host):
-    """The name under which it is made begins with a dot, wherever the end comes."""
-    host.run(f'strace -f -o /var/qmail/calls {BIN}/qmail-verify-conf qmaill {PLACE}/one')
-    made = re.findall(r'\b(?:mkdir|mkdirat|openat|rename\w*)\(.*?"([^"]*/supervise/[^"]*)"', host.run('cat /var/qmail/calls'))
-    assert len(made) > 6 and all(path.startswith(f'{PLACE}/.one.') for path in made), made
-
-
 def test_without_rcpthosts_nobody_may_relay(host):
     host.run('rm /var/qmail/control/rcpthosts; echo 3 >/var/qmail/control/concurrencyincoming')
     said = host.run(f'{BIN}/qmail-smtpd-conf -d qmaild qmaill {PLACE}/smtp 192.0.2.25')
