@@ -5,7 +5,6 @@
 // Here stand the command line, what is done with each file, and the exit code; what a
 // file's text becomes stands in migrate/.
 
-#include <fcntl.h>
 #include <getopt.h>
 #include <unistd.h>
 
@@ -21,6 +20,7 @@
 #include "migrate/file.h"
 #include "migrate/migrate.h"
 #include "migrate/say.h"
+#include "qmail/fd.h"
 #include "settings.h"
 
 namespace {
@@ -160,17 +160,10 @@ Exit run(int argc, char **argv) {
   return code;
 }
 
-// A descriptor 0 to 2 that was closed would be given to the next file, and what is said
-// there would go into it.
-void fill_gaps() {
-  for (int fd = 0; fd < 3; ++fd)
-    if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) == -1) _exit(TROUBLE);
-}
-
 }  // namespace
 
 int main(int argc, char **argv) {
-  fill_gaps();
+  if (!fd_fill_gaps()) _exit(TROUBLE);
   signal(SIGPIPE, SIG_IGN);  // standard output that nobody reads is an error like others
   try {
     return run(argc, argv);

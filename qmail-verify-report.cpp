@@ -16,6 +16,7 @@
 #include <exception>
 #include <new>
 
+#include "qmail/fd.h"
 #include "report/counts.h"
 #include "report/html.h"
 #include "report/json.h"
@@ -29,13 +30,6 @@
 #include "vrfy/say.h"
 
 namespace {
-
-// A descriptor 0 to 2 that was closed would be given to the next file, and what is said
-// there would go into it.
-void fill_gaps() {
-  for (int fd = 0; fd < 3; ++fd)
-    if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) == -1) _exit(REPORT_TROUBLE);
-}
 
 report_paper paper() {
   report_paper p;
@@ -93,7 +87,7 @@ int run(int argc, char **argv) {
 
 int main(int argc, char **argv) {
   vrfy_say_as("qmail-verify-report");
-  fill_gaps();
+  if (!fd_fill_gaps()) _exit(REPORT_TROUBLE);
   signal(SIGPIPE, SIG_IGN);  // standard output that nobody reads is an error like others
   try {
     return run(argc, argv);

@@ -7,25 +7,17 @@
 // Here stand the start and the end: no exception leaves it. What it does stands in
 // vrfy/: a mode is a row of the table in vrfy/options.cpp.
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <exception>
 #include <new>
 
+#include "qmail/fd.h"
 #include "vrfy/options.h"
 #include "vrfy/say.h"
 
 namespace {
-
-// A descriptor 0 to 2 that was closed would be given to the next file or socket, and
-// what is said there would go into it. Nothing can be read from, or written to, what is
-// put in its place.
-void fill_gaps() {
-  for (int fd = 0; fd < 3; ++fd)
-    if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) == -1) _exit(VRFY_TROUBLE);
-}
 
 int run(int argc, char **argv) {
   vrfy_options options;
@@ -36,7 +28,7 @@ int run(int argc, char **argv) {
 }  // namespace
 
 int main(int argc, char **argv) {
-  fill_gaps();
+  if (!fd_fill_gaps()) _exit(VRFY_TROUBLE);
   signal(SIGPIPE, SIG_IGN);  // standard output that nobody reads is an error like others
   try {
     return run(argc, argv);

@@ -2,7 +2,6 @@
 
 #include "program.h"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,15 +10,9 @@
 #include <new>
 
 #include "logbits.h"
+#include "qmail/fd.h"
 
 namespace {
-
-// A descriptor 0 to 2 that was closed would be given to the next file that is made, and
-// what is said there would go into it.
-void fill_gaps() {
-  for (int fd = 0; fd < 3; ++fd)
-    if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) == -1) _exit(CONF_TROUBLE);
-}
 
 void hold_signals() {
   signal(SIGPIPE, SIG_IGN);
@@ -64,7 +57,7 @@ std::string conf_quoted(std::string_view word) {
 }
 
 int conf_run(const char *program, const char *usage, const std::function<void()> &work) {
-  fill_gaps();
+  if (!fd_fill_gaps()) _exit(CONF_TROUBLE);
   hold_signals();
   umask(022);
   try {

@@ -1,8 +1,9 @@
-// fd.h - a descriptor that closes itself, and reading one to its end.
+// fd.h - a descriptor that closes itself, reading one to its end, and the first three.
 
 #ifndef QMAIL_FD_H
 #define QMAIL_FD_H
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,6 +34,15 @@ class unique_fd {
  private:
   int fd_ = -1;
 };
+
+// At the start of a program: a descriptor 0 to 2 that was closed would be given to the next
+// file or socket, and what is said there would go into it. Nothing can be read from, or
+// written to, what is put in its place. False: that cannot be had (errno).
+inline bool fd_fill_gaps() {
+  for (int fd = 0; fd < 3; ++fd)
+    if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) == -1) return false;
+  return true;
+}
 
 // Appends what fd holds to text, to its end or until enough(piece) says of the
 // piece just appended that no more is wanted. 0, or errno.

@@ -776,12 +776,12 @@ MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a sl
     'vrfy/*': {'vrfy/', 'address/', 'qmail/', 'smtp/reply.h', 'logbits.h', 'conf.h', 'settings.h', *CONTRACT, *CLIENT_HEADERS},
     'conf/*': {'conf/', 'qmail/', 'logbits.h', 'udpbits.h', 'conf.h', 'qmail-verify.h'},
     'migrate/*': {'migrate/', 'qmail/', 'udpbits.h', 'qmail-verify.h'},
-    'qmail-verify-migrate.cpp': {'migrate/', 'settings.h'},
+    'qmail-verify-migrate.cpp': {'migrate/', 'qmail/fd.h', 'settings.h'},
     'settings.h': {'conf.h', 'qmail-verify.h'},
-    'qmail-vrfy.cpp': {'vrfy/'},
+    'qmail-vrfy.cpp': {'vrfy/', 'qmail/fd.h'},
     'qmail-*-conf.cpp': {'conf/'},
     'report/*': {'report/', 'vrfy/say.h', 'vrfy/json.h', 'qmail/fd.h', 'qmail-verify.h'},
-    'qmail-verify-report.cpp': {'report/', 'vrfy/', 'settings.h'},
+    'qmail-verify-report.cpp': {'report/', 'vrfy/', 'qmail/fd.h', 'settings.h'},
     'qmail-smtpd.cpp': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
 }
 
