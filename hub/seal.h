@@ -1,0 +1,37 @@
+// seal.h - the message authentication codes between daemons on different hosts.
+//
+// A datagram is sealed by a last field, QV_FIELD_MAC: SipHash-2-4-128 of the direction, the
+// key's id, for an answer the address that was asked for, and all bytes of the datagram
+// before that field (address, nonce, hop, answer, reason ...), then the key's id. It stands
+// at the very end of the datagram, or it is not good.
+
+#ifndef HUB_SEAL_H
+#define HUB_SEAL_H
+
+#include <cstddef>
+#include <string_view>
+
+#include "qmail/keys_table.h"
+
+// The most bytes that sealing adds.
+constexpr size_t SEAL_MAX = 3 + 16 + KEY_ID_MAX;
+
+enum class seal_state {
+  none,  // no such field
+  good,
+  bad    // another key, or other bytes than were sealed, or a key that is not for this peer
+};
+
+// Appends the field to an extended datagram of len bytes in a buffer of max bytes. The new
+// length; 0: no room.
+size_t seal_question(const key_entry &key, char *datagram, size_t len, size_t max);
+// The same for the answer to a question about this address.
+size_t seal_answer(const key_entry &key, std::string_view address, char *datagram, size_t len, size_t max);
+
+// What is to be said of a datagram from this peer. key: by which key it is good, in keys.
+seal_state seal_check_question(const keys_table &keys, const ip_address &peer, std::string_view datagram,
+                               const key_entry *&key);
+// Of an answer to a question about this address that was sealed with this key.
+seal_state seal_check_answer(const key_entry &key, std::string_view address, std::string_view datagram);
+
+#endif
