@@ -25,6 +25,9 @@ struct packet_question {
   const char *sender;          /* the envelope sender; NULL: not told */
   size_t sender_len;
   int counters; /* read: counters are wanted, from this line on; -1: they are not. Not written */
+  unsigned hop; /* how many daemons have handed it on, at most 255 */
+  const char *flush; /* read: what is kept of this domain is to be forgotten; NULL: it is not. Not written */
+  size_t flush_len;
 };
 
 /* An answer. Plain: status and user only. */
@@ -38,6 +41,8 @@ struct packet_answer {
   const char *counters;       /* lines of counters; NULL: none */
   size_t counters_len;
   unsigned counters_next; /* the number of the line behind them; 0: there is none */
+  int flush;              /* it says how many kept answers were forgotten: */
+  unsigned long flushed;
 };
 
 /* ---- parts (private) */
@@ -135,6 +140,11 @@ static inline int packet_read_question(const void *datagram, size_t len, struct 
       q->sender_len = f.len;
     } else if (f.type == QV_FIELD_COUNTERS && f.len == 2 && q->counters == -1 && q->address_len == 0) {
       q->counters = f.value[0] << 8 | f.value[1];
+    } else if (f.type == QV_FIELD_HOP && f.len == 1 && !q->hop) {
+      q->hop = f.value[0];
+    } else if (f.type == QV_FIELD_FLUSH && !q->flush && q->address_len == 0) {
+      q->flush = (const char *)f.value;
+      q->flush_len = f.len;
     }
   }
   return more;
@@ -153,6 +163,10 @@ static inline size_t packet_write_question(const struct packet_question *q, void
     packet_put(to, max, &pos, q->nonce, QV_NONCE_SIZE);
     if (q->client) packet_put_field(to, max, &pos, QV_FIELD_CLIENT, q->client, q->client_len);
     if (q->sender) packet_put_field(to, max, &pos, QV_FIELD_SENDER, q->sender, q->sender_len);
+    if (q->hop) {
+      const unsigned char hop = (unsigned char)q->hop;
+      packet_put_field(to, max, &pos, QV_FIELD_HOP, &hop, 1);
+    }
   }
   return pos > max ? 0 : pos;
 }
@@ -187,6 +201,11 @@ static inline int packet_read_answer(const void *datagram, size_t len, struct pa
       a->counters = (const char *)f.value + 2;
       a->counters_len = f.len - 2;
     }
+    if (f.type == QV_FIELD_FLUSH && f.len == 4 && !a->flush) {
+      a->flush = 1;
+      a->flushed = (unsigned long)f.value[0] << 24 | (unsigned long)f.value[1] << 16 | (unsigned long)f.value[2] << 8 |
+                   f.value[3];
+    }
     if (f.type != QV_FIELD_USER || user_seen++) continue;
     a->user = (const char *)f.value;
     a->user_len = packet_first_nul(f.value, f.len);
@@ -220,6 +239,11 @@ static inline size_t packet_write_answer(const struct packet_answer *a, void *bu
     packet_put_number(to, max, &whole, a->counters_len + 2);
     packet_put_number(to, max, &whole, a->counters_next);
     packet_put(to, max, &whole, a->counters, a->counters_len);
+  }
+  if (a->flush) {
+    const unsigned char n[4] = {(unsigned char)(a->flushed >> 24 & 0xff), (unsigned char)(a->flushed >> 16 & 0xff),
+                                (unsigned char)(a->flushed >> 8 & 0xff), (unsigned char)(a->flushed & 0xff)};
+    packet_put_field(to, max, &whole, QV_FIELD_FLUSH, n, sizeof n);
   }
   return whole > max ? pos : whole;
 }

@@ -71,7 +71,13 @@
 #define QV_FIELD_FILLING 4 /* question: bytes that mean nothing, so that a longer answer has room */
 #define QV_FIELD_COUNTERS 5 /* question about the empty address: the number (2 bytes) of the first line that is wanted;
                                answer: that of the next one, 0 if there is none, then lines of counters */
-#define QV_FIELD_MAC 255  /* kept for a message authentication code; the last one where it is there */
+#define QV_FIELD_HOP 6      /* question: how many daemons have handed it on (one byte); none: 0 */
+#define QV_FIELD_FLUSH 7    /* question about the empty address: forget what is kept of this domain, of all where it is
+                               empty; answer: how many answers that were (4 bytes) */
+#define QV_FIELD_MAC 255    /* a message authentication code; the last one where it is there */
+
+/* A question that has been handed on so often is not handed on again: daemons ask in a circle. */
+#define QV_HOPS_MAX 4
 
 /* The longest question and the longest answer that are put together, in bytes. */
 #define QV_QUESTION_WRITTEN_MAX (2 * QV_ADDRESS_MAX + 128)
@@ -156,7 +162,11 @@ enum qv_verdict {
   X(53, VPOPMAIL_OWN,         "vpopmail-own",         QV_UNKNOWN,   10, "vpopmail's user has a dot-qmail file, which decides at delivery time") \
   X(54, HOME_HANGS,           "home-hangs",           QV_TEMPORARY, 15, "the home, or its file system, does not answer") \
   X(55, WORKER_LOST,          "worker-lost",          QV_TEMPORARY,  1, "the process that judged the address ended before it could answer") \
-  X(56, LIMITED,              "limited",              QV_TEMPORARY,  1, "control/verifylimits: this SMTP client has asked for too many addresses that do not exist")
+  X(56, LIMITED,              "limited",              QV_TEMPORARY,  1, "control/verifylimits: this SMTP client has asked for too many addresses that do not exist") \
+  X(57, SERVER_SILENT,        "server-silent",        QV_TEMPORARY,  1, "control/verifyroutes: no server of the domain answers") \
+  X(58, ROUTE_LOOP,           "route-loop",           QV_TEMPORARY,  1, "control/verifyroutes: daemons hand the question on in a circle") \
+  X(59, ROUTE_TROUBLE,        "route-trouble",        QV_TEMPORARY,  1, "control/verifyroutes: the domain's line names no server that can be asked") \
+  X(60, PLAIN_UNSURE,         "plain-unsure",         QV_UNKNOWN,   15, "a 1.32 server let the address through because its look failed")
 /* clang-format on */
 
 enum qv_reason {
