@@ -124,6 +124,7 @@ objects = $(patsubst %.cpp,$(B)/%.o,$(sort $(wildcard $(1)/*.cpp)))
 LIBQMAIL = $(call objects,qmail)
 LIBADDRESS = $(call objects,address)
 LIBDAEMON = $(call objects,daemon)
+LIBHUB = $(call objects,hub)
 LIBSMTP = $(call objects,smtp)
 LIBVRFY = $(call objects,vrfy)
 LIBCONF = $(call objects,conf)
@@ -148,7 +149,7 @@ $(PROGRAMS): %: $(B)/%
 	ln -f $< $@
 endif
 
-$(B)/qmail-verify: $(B)/qmail-verify.o $(B)/libdaemon.a $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/qmail-verify: $(B)/qmail-verify.o $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
 $(B)/qmail-smtpd: $(B)/qmail-smtpd.o $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_STATIC) -o $@ $^
@@ -173,6 +174,7 @@ $(B)/service/%: service/%.in $(B)/conf.h
 $(B)/libqmail.a: $(LIBQMAIL)
 $(B)/libaddress.a: $(LIBADDRESS)
 $(B)/libdaemon.a: $(LIBDAEMON)
+$(B)/libhub.a: $(LIBHUB)
 $(B)/libsmtp.a: $(LIBSMTP)
 $(B)/libvrfy.a: $(LIBVRFY)
 $(B)/libconf.a: $(LIBCONF)
@@ -310,7 +312,7 @@ $(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
 
 # ---- tests
 unit: $(B)/unit-tests
-$(B)/unit-tests: $(UNIT) $(B)/libconf.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/unit-tests: $(UNIT) $(B)/libconf.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 # Several handles at the same time, watched by ThreadSanitizer where the compiler has it:
@@ -328,7 +330,7 @@ $(B)/threads: $(B)/tests/library/threads.o $(B)/libaddress.a $(B)/libqmail.a $(B
 
 fuzz-targets: $(FUZZ)
 FUZZ_MAIN = $(if $(ENGINE),,$(B)/tests/fuzz/standalone.o)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	@mkdir -p $(@D)
 	$(CXX) $(filter -fsanitize%,$(MODE)) $(if $(ENGINE),-fsanitize=fuzzer) -o $@ $^
 

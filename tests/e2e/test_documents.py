@@ -49,7 +49,7 @@ def text(name):
 
 def production(*patterns):
     """Sources of the programs and the client library."""
-    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|conf|daemon|migrate|report|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
+    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|conf|daemon|hub|migrate|report|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
     return [name for name in names if not patterns or any(pathlib.PurePath(name).match(p) for p in patterns)]
 
 
@@ -765,7 +765,8 @@ MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a sl
     'address/config.cpp': {'address/', 'conf.h', 'qmail-verify.h'},
     'address/*': {'address/', 'qmail/', 'qmail-verify.h'},
     'smtp/*': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
-    'daemon/*': {'daemon/', 'address/', 'qmail/', 'logbits.h', 'sockbits.h', 'udpbits.h', 'conf.h', *CONTRACT},
+    'hub/*': {'hub/', 'qmail/', 'udpbits.h', 'sockbits.h', 'logbits.h', *CONTRACT},
+    'daemon/*': {'daemon/', 'hub/', 'address/', 'qmail/', 'logbits.h', 'sockbits.h', 'udpbits.h', 'conf.h', *CONTRACT},
     'qmail-verify.h': set(),
     'packet.h': {'qmail-verify.h'},
     'logbits.*': {'logbits.h'},
