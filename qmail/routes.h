@@ -40,6 +40,8 @@ class routes_table {
 
   // Is there any route?
   bool any() const { return !routes_.empty(); }
+  // Does the word "smtproutes" stand in it?
+  bool follows_smtproutes() const { return follows_smtproutes_; }
   // The route of a domain, any case; null: it is not routed. Lives as long as the table.
   // Costs the same for ten lines and for 100,000.
   const route *find(std::string_view domain) const;
@@ -49,6 +51,7 @@ class routes_table {
  private:
   std::vector<udp_endpoint> servers_;
   std::vector<route> routes_;
+  bool follows_smtproutes_ = false;
 };
 
 #endif
