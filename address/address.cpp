@@ -318,6 +318,31 @@ void address_judge(struct address *a, const struct address_question *question, s
   judge_one(*a, *question, *answer, nullptr);
 }
 
+int address_is_remote(struct address *a, const struct address_question *question, struct address_remote *remote) {
+  int answer = 0;
+  const bool done = guarded([&] {
+    const std::string_view address{question->address, question->len};
+    const auto &in_force = a->files.in_force();
+    if (in_force.empty() || address.size() > QV_ADDRESS_MAX) return;
+    const route newest = route_find(*in_force.front(), address);
+    if (newest.kind == route::Kind::local) return;
+    for (const auto &tables : in_force) {
+      if (tables == in_force.front()) continue;
+      if (route_find(*tables, address).kind != route::Kind::local) continue;
+      if (judge_address(a->host, {a->settings, *tables, a->policy}, question_of(*question, nullptr)).verdict() != QV_INVALID)
+        return;
+    }
+    const policy_words &policy = a->policy.find(newest.domain);
+    const std::string to = newest.local + "@" + newest.domain;
+    if (policy.off || to.size() > QV_ADDRESS_MAX) return;
+    copy(remote->to, to);
+    remote->len = to.size();
+    remote->observe = policy.observe;
+    answer = 1;
+  });
+  return done ? answer : -1;
+}
+
 void address_explain(struct address *a, const struct address_question *question, struct address_answer *answer,
                      address_told *told, void *ctx) {
   trace to(told, ctx);

@@ -88,6 +88,19 @@ struct address_question {
 /* Judges the address. Never fails: what goes wrong is a verdict of QV_TEMPORARY. */
 void address_judge(struct address *a, const struct address_question *question, struct address_answer *answer);
 
+/* An address that this host does not deliver to itself. */
+struct address_remote {
+  char to[QV_ADDRESS_MAX + 1]; /* as qmail-remote gets it, len bytes and a NUL */
+  size_t len;
+  int observe;                 /* control/verifypolicy: its domain is only observed */
+};
+
+/* Does qmail-send hand the address to qmail-remote, by the newest control files, and would
+   none of the older ones that may still be in force with it deliver here? Then 1, and
+   *remote is filled in. 0: no, or control/verifypolicy has "off" for its domain, or the
+   address is too long. -1: that could not be told for lack of memory. */
+int address_is_remote(struct address *a, const struct address_question *question, struct address_remote *remote);
+
 /* One step of a judgement. Strings live during the call and are never NULL. */
 struct address_step {
   const char *step;  /* what was looked at: a word of the table in steps.h and in qmail-vrfy(1), STEPS */

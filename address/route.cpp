@@ -108,11 +108,11 @@ route route_find(const route_tables &tables, std::string_view address, trace *to
   const size_t at = a.rfind('@');
   route r;
   r.domain = a.substr(at + 1);
+  r.local = a.substr(0, at);
   const bool listed = tables.locals.has(r.domain);
   if (told) tell_locals(*told, tables, r.domain, listed);
   if (listed) {
     r.kind = route::Kind::local;
-    r.local = a.substr(0, at);
     return r;
   }
   auto user = prepend(tables, a, at, told);
@@ -122,6 +122,6 @@ route route_find(const route_tables &tables, std::string_view address, trace *to
     return r;
   }
   r.kind = route::Kind::local;
-  r.local = std::string(*user) + "-" + a.substr(0, at);
+  r.local.insert(0, std::string(*user) + "-");
   return r;
 }

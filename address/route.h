@@ -36,7 +36,7 @@ struct route {
     exception  // virtualdomains says so: nothing after the colon
   };
   Kind kind = Kind::remote;
-  std::string local;   // the recipient that qmail-lspawn gets, before the last @ (local only)
+  std::string local;   // the recipient that qmail-lspawn or qmail-remote gets, before the last @
   std::string domain;  // and after it
 };
 
