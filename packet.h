@@ -28,6 +28,7 @@ struct packet_question {
   unsigned hop; /* how many daemons have handed it on, at most 255 */
   const char *flush; /* read: what is kept of this domain is to be forgotten; NULL: it is not. Not written */
   size_t flush_len;
+  size_t mac_len; /* read: how long the field with the authentication code is, 0: there is none. Not written */
 };
 
 /* An answer. Plain: status and user only. */
@@ -145,6 +146,8 @@ static inline int packet_read_question(const void *datagram, size_t len, struct 
     } else if (f.type == QV_FIELD_FLUSH && !q->flush && q->address_len == 0) {
       q->flush = (const char *)f.value;
       q->flush_len = f.len;
+    } else if (f.type == QV_FIELD_MAC) {
+      q->mac_len = 3 + f.len;
     }
   }
   return more;

@@ -100,7 +100,8 @@ static size_t encode(const struct packet_question *q, size_t question_len, const
                               .reason = a->reason};
   size_t max = QV_PLAIN_REPLY_MAX;
   if (!q->extended && a->verdict == QV_TEMPORARY) return 0;
-  if (q->extended) max = question_len < QV_REPLY_MAX / 2 ? 2 * question_len : QV_REPLY_MAX;
+  /* where the question is signed, so is the answer: that is not counted here */
+  if (q->extended) max = question_len - q->mac_len < QV_REPLY_MAX / 2 ? 2 * (question_len - q->mac_len) : QV_REPLY_MAX;
   return packet_write_answer(&out, reply, max);
 }
 
@@ -165,6 +166,30 @@ static const char *count(struct crew_hand *hand, unsigned i, const struct packet
   return NULL;
 }
 
+/* Forgets answers of other servers. Whoever does not know the field sees an answer as above. */
+static const char *flush(struct crew_hand *hand, unsigned i, const struct packet_question *q, size_t len) {
+  static const struct address_answer none = {.verdict = QV_VALID, .reason = QV_REASON_NONE};
+  char reply[QV_REPLY_MAX];
+  const int n = crew_flush(hand, i, q->flush, q->flush_len);
+  struct packet_answer out = {.status = (unsigned char)(qv_reason_position(QV_REASON_EMPTY_LOCAL) << 4),
+                              .user = "",
+                              .extended = 1,
+                              .nonce = q->nonce,
+                              .reason = QV_REASON_EMPTY_LOCAL,
+                              .flush = n != -1,
+                              .flushed = n == -1 ? 0 : (unsigned long)n};
+  struct log_line line;
+  if (n == -1) return "only who is on this host may have answers forgotten";
+  say_begin(&line);
+  log_puts(&line, "forgotten, as qmail-vrfy --flush wants it: ");
+  log_putnum(&line, (unsigned long)n);
+  log_puts(&line, q->flush_len ? " answers about " : " answers");
+  log_putsafe(&line, q->flush, q->flush_len < 255 ? q->flush_len : 255);
+  say_end(&line);
+  crew_reply(hand, i, &none, reply, packet_write_answer(&out, reply, 2 * len < QV_REPLY_MAX ? 2 * len : QV_REPLY_MAX));
+  return NULL;
+}
+
 static struct address_question question_of(const struct packet_question *q) {
   return (struct address_question){q->address, q->address_len, q->sender, q->sender_len};
 }
@@ -196,7 +221,7 @@ static void judged(void *ctx, unsigned i, struct address_answer *a) {
   const struct questions *all = ctx;
   const struct packet_question *q = &all->packet[i];
   char reply[QV_REPLY_MAX];
-  if (crew_later(all->hand, all->number[i])) return;
+  if (crew_later(all->hand, all->number[i]) || crew_routed(all->hand, all->number[i], &all->question[i], a)) return;
   /* a worker that does not know the newest control files refuses nobody */
   if (a->verdict == QV_INVALID && crew_old(all->hand)) put_off(a, QV_REASON_WORKER_LOST);
   crew_reply(all->hand, all->number[i], a, reply, encode(q, all->len[i], a, reply));
@@ -215,8 +240,9 @@ static void answer(struct crew_hand *hand, struct address *host, unsigned n) {
     int damaged = packet_read_question(datagram, len, q) == -1;
     const char *why = damaged ? "its extension is damaged" : ignored(hand, i, q, datagram, len);
     if (!why && q->counters != -1) why = count(hand, i, q, len);
+    if (!why && q->flush) why = flush(hand, i, q, len);
     if (why) ignore(hand, i, why);
-    if (why || q->counters != -1) continue;
+    if (why || q->counters != -1 || q->flush) continue;
     all.number[all.n] = i;
     all.len[all.n] = len;
     all.question[all.n++] = question_of(q);
@@ -224,7 +250,15 @@ static void answer(struct crew_hand *hand, struct address *host, unsigned n) {
   address_judge_together(host, all.question, all.n, &calls);
 }
 
-/* The same for a question that cannot be judged. */
+/* The same where another server has judged it. */
+static size_t told(const char *datagram, size_t len, const struct address_answer *a, char *reply) {
+  struct packet_question q;
+  if (packet_read_question(datagram, len, &q) == -1) return 0;
+  log_decision(q.address, q.address_len, a);
+  return encode(&q, len, a, reply);
+}
+
+/* And for a question that cannot be judged. */
 static size_t temporary(const char *datagram, size_t len, enum qv_reason reason, const char *about, char *reply) {
   struct packet_question q;
   struct address_answer a;
@@ -361,7 +395,7 @@ static void announce(void *ctx) {
 }
 
 int main(int argc, char **argv) {
-  static const struct crew_calls calls = {answer, temporary, again};
+  static const struct crew_calls calls = {answer, temporary, told, again};
   struct address_config config;
   const char *listen = getenv("LISTEN"), *what;
   struct start start;

@@ -19,6 +19,7 @@
 #include <string_view>
 
 #include "counters.h"
+#include "hub/seal.h"
 #include "listen.h"
 #include "say.h"
 #include "qmail-verify.h"
@@ -30,6 +31,9 @@ constexpr unsigned BOARD_SLOTS = 16;  // questions that a worker takes at once
 // Longer ones, which no client of ours writes, lie elsewhere until it is their turn.
 constexpr size_t BOARD_DATAGRAM = 2304;
 static_assert(BOARD_DATAGRAM >= QV_QUESTION_WRITTEN_MAX);
+
+// An answer, signed.
+constexpr size_t BOARD_REPLY_MAX = QV_REPLY_MAX + SEAL_MAX;
 
 // A question on its way between processes, its datagram behind it.
 struct board_question {
@@ -57,7 +61,7 @@ struct board_slot {
   board_question question;
   size_t len = 0;        // of the whole datagram
   size_t reply_len = 0;  // 0: silence is the answer
-  char reply[QV_REPLY_MAX];
+  char reply[BOARD_REPLY_MAX];
   char datagram[BOARD_DATAGRAM];
 
   static board_state state_of(uint32_t word) { return static_cast<board_state>(word % 4); }
@@ -85,6 +89,7 @@ struct board_seat {
   std::atomic<pid_t> pid{0};        // 0: nobody sits here
   std::atomic<bool> lost{false};    // stuck, stopped or about to end: nobody counts on it
   std::atomic<bool> slow{false};    // takes what others found to need getpwnam_r
+  std::atomic<bool> hub{false};     // judges nothing: asks other servers (forwarder.h)
 
   // by the worker; milliseconds on the clock of sockbits_now_ms, 0: not
   std::atomic<long long> judging_ms{0};

@@ -32,7 +32,7 @@ std::string reason_name(unsigned reason) {
 unsigned serving(const board &all) {
   unsigned n = 0;
   for (unsigned i = 0; i < all.seats_used.load(); ++i)
-    n += all.seat[i].pid.load() != 0 && !all.seat[i].lost.load() ? 1 : 0;
+    n += all.seat[i].pid.load() != 0 && !all.seat[i].lost.load() && !all.seat[i].hub.load() ? 1 : 0;
   return n;
 }
 

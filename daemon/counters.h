@@ -30,7 +30,14 @@
   X(COUNTERS_ASKED,     "stats_questions_total") \
   X(IGNORED,            "ignored_total{why=\"no-question\"}") \
   X(STRANGERS,          "ignored_total{why=\"verifyclients\"}") \
+  X(UNSIGNED,           "ignored_total{why=\"verifykeys\"}") \
+  X(NO_ANSWERS,         "ignored_total{why=\"no-answer\"}") \
   X(UNSENT,             "unsent_total") \
+  X(ROUTED_KEPT,        "routed_total{by=\"kept\"}") \
+  X(ROUTED_SHARED,      "routed_total{by=\"shared\"}") \
+  X(ROUTED_ANSWERED,    "routed_total{by=\"server\"}") \
+  X(ROUTED_UNANSWERED,  "routed_total{by=\"nobody\"}") \
+  X(SERVERS_ASKED,      "servers_asked_total") \
   X(PUT_ASIDE,          "put_aside_total") \
   X(PASSWD_SLOW,        "passwd_slow_total") \
   X(PASSWD_INDEX,       "passwd_total{by=\"index\"}") \

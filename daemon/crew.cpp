@@ -25,12 +25,16 @@
 #include "address/watch.h"
 #include "board.h"
 #include "counters.h"
+#include "forwarder.h"
+#include "hub/kept.h"
 #include "limits.h"
 #include "listen.h"
 #include "local.h"
 #include "mounts.h"
 #include "packet.h"
 #include "qmail/clients.h"
+#include "qmail/keys_table.h"
+#include "qmail/routes.h"
 #include "relay.h"
 #include "say.h"
 #include "sockbits.h"
@@ -115,7 +119,7 @@ struct crew {
   listen_sockets sockets;
   std::vector<std::string> endpoints;
   board *all = nullptr;
-  relay way, slow_lane;
+  relay way, slow_lane, hub_lane;
   unique_fd alarm, life_parent, life_worker;
 
   address *host = nullptr;
@@ -140,7 +144,15 @@ struct crew {
   site_unix files{"", ""};  // for our own control files only
   watch clients_file{files, "verifyclients"};
   watch limits_file{files, "verifylimits"};
+  watch routes_file{files, "verifyroutes"};
+  watch smtproutes_file{files, "smtproutes"};
+  watch keys_file{files, "verifykeys"};
   clients_table clients;
+  routes_table routes;
+  keys_table keys;
+  bool keys_read = false;  // control/verifykeys has been read, or was not there
+  limits_settings settings;
+  std::unique_ptr<kept> store;  // null: there are no routes, or there is no memory for it
   bool clients_read = false;  // control/verifyclients has been read, or was not there
   limits limit{say_string};
   troubles trouble_seen{say_string};
@@ -152,6 +164,8 @@ struct crew {
   bool alive(unsigned i) { return seat(i).pid.load() != 0; }
   bool serving(unsigned i) { return alive(i) && !seat(i).lost.load(); }
   bool slow(unsigned i) { return seat(i).slow.load(); }
+  bool hub(unsigned i) { return seat(i).hub.load(); }
+  bool judges(unsigned i) { return !slow(i) && !hub(i); }
   template <class Is>
   unsigned count(Is is) {
     unsigned n = 0;
@@ -159,15 +173,19 @@ struct crew {
     return n;
   }
   unsigned servers() {
-    return count([&](unsigned i) { return serving(i) && !slow(i); });
+    return count([&](unsigned i) { return serving(i) && judges(i); });
   }
   unsigned slow_servers() {
     return count([&](unsigned i) { return serving(i) && slow(i); });
   }
+  unsigned hubs() {
+    return count([&](unsigned i) { return serving(i) && hub(i); });
+  }
   unsigned stuck() {
     return count([&](unsigned i) { return alive(i) && workers[i].stuck; });
   }
-  bool hire(long long now, bool slow = false);
+  enum class Role { judge, slow, hub };
+  bool hire(long long now, Role role = Role::judge);
   void be_child();
   [[noreturn]] void work(unsigned i);
   void lose(unsigned i);
@@ -202,6 +220,10 @@ struct crew {
   void let_go(long long now);
   void hangup(long long now);
   void take_clients(std::vector<std::string> &complaints, bool hungup);
+  void take_routes(std::vector<std::string> &complaints, bool hungup);
+  void take_keys(std::vector<std::string> &complaints, bool hungup);
+  void take_limits(std::vector<std::string> &complaints, bool hungup);
+  bool look_again(watch &file, bool hungup, long long now) { return hungup ? file.hangup(now) : file.tick(now); }
   void own_files(bool hungup, long long now);
   void advice(relay_kind kind, const std::string &sentence, long long now);
   // all
@@ -224,13 +246,17 @@ void crew::be_child() {
 
 void crew::work(unsigned i) {
   be_child();
-  const worker_site site{*all, sockets,   clients,    host,       *calls,           way,
-                         slow_lane, slow(i), generation, alarm.get(), life_worker.get()};
+  if (hub(i)) {
+    const forwarder_site site{seat(i), sockets, *calls, way, hub_lane, routes, keys, store.get(), life_worker.get()};
+    _exit(forwarder_run(site, unblocked));
+  }
+  const worker_site site{*all,   sockets, clients, host,        *calls,   way,         slow_lane,
+                         slow(i), routes,  keys,    store.get(), hub_lane, generation, alarm.get(), life_worker.get()};
   _exit(worker_run(site, i, unblocked));
 }
 
 // Another worker. False: there is no seat, or no process can be had now.
-bool crew::hire(long long now, bool slow) {
+bool crew::hire(long long now, Role role) {
   unsigned i = 0;
   while (i < BOARD_SEATS && alive(i)) ++i;
   if (i == BOARD_SEATS || now < next_fork_ms) return false;
@@ -239,7 +265,8 @@ bool crew::hire(long long now, bool slow) {
   s.looking_ms.store(0);
   s.looks.store(s.looks.load() + s.looks.load() % 2);
   s.lost.store(false);
-  s.slow.store(slow);
+  s.slow.store(role == Role::slow);
+  s.hub.store(role == Role::hub);
   for (board_slot &slot : s.slot) slot.word.store(0);
   if (i >= all->seats_used.load()) all->seats_used.store(i + 1);
   workers[i] = {generation, false, false, now};
@@ -278,8 +305,9 @@ void crew::retire(unsigned i) {
 void crew::fill(long long now) {
   while (!got_term && servers() < wanted && hire(now)) {
   }
-  while (!got_term && now - slow_ms < SLOW_MS && slow_servers() < SLOW_WORKERS && hire(now, true)) {
+  while (!got_term && now - slow_ms < SLOW_MS && slow_servers() < SLOW_WORKERS && hire(now, Role::slow)) {
   }
+  if (!got_term && routes.any() && hubs() == 0) hire(now, Role::hub);
 }
 
 // What counts has changed: new workers know it, the old ones end when they have
@@ -290,7 +318,7 @@ void crew::new_generation(long long now) {
   all->parent_counts.add(COUNTER_CHANGES);
   for (unsigned n = 0; n < wanted; ++n)
     if (!hire(now)) break;
-  const bool any = count([&](unsigned i) { return serving(i) && workers[i].generation == generation; }) != 0;
+  const bool any = count([&](unsigned i) { return serving(i) && judges(i) && workers[i].generation == generation; }) != 0;
   stale = !any;
   for (unsigned i = 0; any && i < all->seats_used.load(); ++i)
     if (serving(i) && workers[i].generation != generation) retire(i);
@@ -362,7 +390,10 @@ void crew::refuse(const board_question &question, std::string_view datagram, qv_
     waiting.erase(question.ticket);
     if (n) local->answer(question.ticket, reply, n);
   } else if (n) {
-    sockets.answer(question.asker, reply, n);
+    char sealed[BOARD_REPLY_MAX];
+    memcpy(sealed, reply, n);
+    const size_t len = seal_reply(keys, ip_of(question.asker.from.addr), datagram, sealed, n, sizeof sealed);
+    sockets.answer(question.asker, sealed, len);
   }
 }
 
@@ -423,7 +454,7 @@ void crew::look_around(long long now) {
     const uint32_t looks = seat(i).looks.load();
     looking = looking || look || looks != workers[i].looks;
     workers[i].looks = looks;
-    free = free || (serving(i) && !slow(i) && (!look || now - look < CREW_SLOW_MS));
+    free = free || (serving(i) && judges(i) && (!look || now - look < CREW_SLOW_MS));
   }
   if (!free && servers() < wanted + CREW_STUCK_MAX && hire(now)) calm_since_ms = now;
   fill(now);
@@ -601,7 +632,7 @@ void crew::probes(long long now) {
 void crew::spare(long long now) {
   const bool too_many = servers() > wanted && now - calm_since_ms >= SPARE_MS, no_slow = now - slow_ms >= SLOW_MS;
   for (unsigned i = 0; i < all->seats_used.load(); ++i)
-    if (serving(i) && !seat(i).judging_ms.load() && (slow(i) ? no_slow : too_many)) return retire(i);
+    if (serving(i) && !seat(i).judging_ms.load() && (hub(i) ? !routes.any() : slow(i) ? no_slow : too_many)) return retire(i);
 }
 
 // ---- changes
@@ -642,26 +673,75 @@ void crew::take_clients(std::vector<std::string> &complaints, bool hungup) {
   if (!hungup && again) say_held("control/verifyclients can be read again");
 }
 
-// control/verifyclients and control/verifylimits.
+// One that cannot be read changes nothing. Workers know what is to be kept for how long.
+void crew::take_limits(std::vector<std::string> &complaints, bool hungup) {
+  const control_text &text = limits_file.file();
+  const bool told = !hungup && !limits_file.again();
+  if (told && text.look == Look::found) say_held("control/verifylimits has changed: taken over");
+  if (told && text.look == Look::absent) say_held("control/verifylimits is gone: nobody is limited");
+  if (!hungup && limits_file.again()) say_held("control/verifylimits can be read again");
+  if (text.look == Look::failed)
+    return complaints.push_back(std::string("control/verifylimits cannot be read: ") + strerror(text.error) +
+                                "; what was read before counts");
+  settings = text.look == Look::found ? limits_settings(text.text, complaints) : limits_settings();
+  limit.set(settings);
+  if (store) store->set(settings);
+}
+
+// Until control/verifyroutes has been read once nothing is routed: addresses elsewhere are
+// accepted, as without it.
+void crew::take_routes(std::vector<std::string> &complaints, bool hungup) {
+  const control_text &text = routes_file.file(), &smtp = smtproutes_file.file();
+  if (text.look == Look::failed)
+    return complaints.push_back(std::string("control/verifyroutes cannot be read: ") + strerror(text.error) +
+                                "; what was read before counts");
+  const bool told = !hungup && !routes_file.again();
+  if (!hungup && routes_file.again()) say_held("control/verifyroutes can be read again");
+  const bool had = routes.any();
+  routes = text.look == Look::found
+               ? routes_table(text.text, smtp.look == Look::failed ? nullptr : &smtp.text, smtp.error, complaints)
+               : routes_table();
+  if (told && text.look == Look::absent && had) say_held("control/verifyroutes is gone: no other server is asked");
+  if (told && text.look == Look::found) say_held("control/verifyroutes, or control/smtproutes which it follows, has changed: taken over");
+  if (routes.any() && !store) {
+    store = kept::make(settings.keep_answers);
+    if (store) store->set(settings);
+    if (!store) complaints.push_back(std::string("answers of other servers cannot be kept: ") + strerror(errno));
+  }
+}
+
+// A file that cannot be used lets nobody in from beyond this host, until one has been
+// used; then what was read before counts.
+void crew::take_keys(std::vector<std::string> &complaints, bool hungup) {
+  const control_text &text = keys_file.file();
+  const std::string wrong = text.look == Look::absent ? "" : keys_file_trouble("control/verifykeys");
+  if (text.look == Look::failed || !wrong.empty()) {
+    if (!keys_read) keys = keys_table::unusable();
+    complaints.push_back((wrong.empty() ? std::string("control/verifykeys cannot be read: ") + strerror(text.error) : wrong) +
+                         (keys_read ? "; what was read before counts"
+                                    : "; until it can be used, nobody beyond this host is answered"));
+    return;
+  }
+  const bool told = !hungup && !keys_file.again();
+  keys_read = true;
+  keys = text.look == Look::found ? keys_table(text.text, complaints) : keys_table();
+  if (told && text.look == Look::absent) say_held("control/verifykeys is gone: nothing is signed, and nothing has to be");
+  if (told && text.look == Look::found) say_held("control/verifykeys has changed: taken over");
+  if (!hungup && keys_file.again()) say_held("control/verifykeys can be read again");
+}
+
+// Our own files, but for control/verifypolicy. After SIGHUP complaints are repeated.
 void crew::own_files(bool hungup, long long now) {
   std::vector<std::string> complaints;
-  const bool other_clients = hungup ? clients_file.hangup(now) : clients_file.tick(now);
-  const bool other_limits = hungup ? limits_file.hangup(now) : limits_file.tick(now);
-  // after SIGHUP complaints are repeated
+  const bool other_clients = look_again(clients_file, hungup, now), other_limits = look_again(limits_file, hungup, now);
+  bool other_routes = look_again(routes_file, hungup, now);
+  if (look_again(smtproutes_file, hungup, now)) other_routes = other_routes || routes.follows_smtproutes();
+  const bool other_keys = look_again(keys_file, hungup, now);
   if (other_clients || hungup) take_clients(complaints, hungup);
-  stale = stale || other_clients;
-  if (other_limits || hungup) {
-    const control_text &text = limits_file.file();
-    const bool told = !hungup && !limits_file.again();
-    if (told && text.look == Look::found) say_held("control/verifylimits has changed: taken over");
-    if (told && text.look == Look::absent) say_held("control/verifylimits is gone: nobody is limited");
-    if (!hungup && limits_file.again()) say_held("control/verifylimits can be read again");
-    if (text.look != Look::failed)
-      limit.set(text.look == Look::found ? limits_settings(text.text, complaints) : limits_settings());
-    else
-      complaints.push_back(std::string("control/verifylimits cannot be read: ") + strerror(text.error) +
-                           "; what was read before counts");
-  }
+  if (other_limits || hungup) take_limits(complaints, hungup);
+  if (other_routes || hungup) take_routes(complaints, hungup);
+  if (other_keys || hungup) take_keys(complaints, hungup);
+  stale = stale || other_clients || other_routes || other_keys || (other_limits && store);
   for (const std::string &complaint : complaints) say_held(complaint);
 }
 
@@ -756,8 +836,7 @@ void crew::run(void (*ready)(void *), void *ctx) {
   all->gauges.start_time.store(time(nullptr));
   all->gauges.workers_wanted.store(wanted);
   next_tick_ms = now + CREW_TICK_MS;
-  clients_file.start(now);
-  limits_file.start(now);
+  for (watch *file : {&clients_file, &limits_file, &routes_file, &smtproutes_file, &keys_file}) file->start(now);
   own_files(true, now);
   warn();
   version = address_version(host);
@@ -832,7 +911,7 @@ void crew::finish() {
     local->serve(now, [&](uint64_t ticket, uid_t, const char *bytes, size_t len) { question(ticket, bytes, len, now); });
     hear(now);
     reap(now);
-    if (now >= end || servers() + slow_servers() == 0) break;
+    if (now >= end || servers() + slow_servers() + hubs() == 0) break;
     pollfd fds[] = {{way.parent_fd(), POLLIN, 0}, {local->fd(), POLLIN, 0}};
     const timespec wait{0, 10 * 1000000};
     ppoll(fds, 2, &wait, &unblocked);
@@ -868,7 +947,7 @@ struct crew *crew_open(const char *listen, gid_t group, mode_t mode, int *code) 
     int life[2];
     c->all = board_new();
     c->alarm.reset(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!c->all || !c->alarm || !c->way.open() || !c->slow_lane.open() || pipe2(life, O_CLOEXEC) == -1) return say_errno("cannot begin", ""), nullptr;
+    if (!c->all || !c->alarm || !c->way.open() || !c->slow_lane.open() || !c->hub_lane.open() || pipe2(life, O_CLOEXEC) == -1) return say_errno("cannot begin", ""), nullptr;
     c->life_worker.reset(life[0]);
     c->life_parent.reset(life[1]);
     c->local = std::make_unique<local_connections>(say_string);

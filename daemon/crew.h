@@ -7,7 +7,8 @@
    parent takes the questions of the UNIX sockets and hands them on; it holds the
    control files, forks new workers when they change (a worker knows one state, all old
    or all new), and watches: a look that does not come back costs the worker that made
-   it, never the others' answers. The parent itself never enters a home. */
+   it, never the others' answers. The parent itself never enters a home. One process more
+   asks the servers of control/verifyroutes, where there is one (forwarder.h). */
 
 #ifndef DAEMON_CREW_H
 #define DAEMON_CREW_H
@@ -50,6 +51,9 @@ struct crew_calls {
      and with these words (may be empty) for the log, NULL: no line. Writes at most QV_REPLY_MAX bytes; returns how
      many, 0: none. */
   size_t (*temporary)(const char *datagram, size_t len, enum qv_reason reason, const char *about, char *reply);
+  /* In the process that asks other servers: what came of a question that was handed to it.
+     Logs it; writes and returns as temporary. */
+  size_t (*told)(const char *datagram, size_t len, const struct address_answer *answer, char *reply);
   /* In a process of its own: judges the datagram, whose look did not come back, and
      throws away what comes of it. */
   void (*again)(struct address *host, const char *datagram, size_t len);
@@ -88,6 +92,13 @@ void crew_ignored(struct crew_hand *hand);
    bytes, at most max. Returns the number of the line that follows, 0: there are no more;
    -1: whoever asks is not to know. */
 int crew_counters(struct crew_hand *hand, unsigned i, unsigned from, char *text, size_t max, size_t *len);
+/* Forgets what is kept of other servers' answers about this domain, of all where len is 0. How
+   many that were; -1: whoever asks must not. */
+int crew_flush(struct crew_hand *hand, unsigned i, const char *domain, size_t len);
+/* Is the address, which was judged to be remote, of a domain in control/verifyroutes? 0: no,
+   or *answer has become what another server said of it a while ago. 1: the question has
+   been handed to who asks that server, and answers it. */
+int crew_routed(struct crew_hand *hand, unsigned i, const struct address_question *question, struct address_answer *answer);
 /* Do we listen on this port? */
 int crew_own_port(const struct crew_hand *hand, unsigned port);
 /* It is judged from now on: what is looked at is looked at for it. 0: it is not to be

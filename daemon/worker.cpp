@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include <cerrno>
+#include <climits>
 #include <csignal>
 #include <cstring>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 
 #include "address/tally.h"
 #include "counters.h"
+#include "forwarder.h"
 #include "mounts.h"
 #include "packet.h"
 #include "say.h"
@@ -82,8 +84,12 @@ struct crew_hand {
   char *whole(unsigned slot) { return long_ones.get() + slot * QV_QUESTION_MAX; }
   void tell_of_trouble(const address_answer &a);
   void cannot_answer(int error, const listen_asker &asker);
-  bool may_ask(const board_question &question);
-  void tell_of_stranger(const ip_address &ip, bool may);
+  bool may_ask(unsigned slot);
+  bool is_signed(unsigned slot);
+  int routed(unsigned slot, const address_question &question, address_answer &a);
+  int flush_kept(unsigned slot, std::string_view domain);
+  bool is_local(unsigned slot) const;
+  void tell_of_stranger(const ip_address &ip, const std::string &sentence);
   void count_looks();
   int look(const char *path, uid_t uid);
   void done() { seat.looking_ms.store(0, std::memory_order_release); }
@@ -194,16 +200,13 @@ int crew_hand::look(const char *path, uid_t uid) {
 // ---- questions
 
 // Not more than once a minute of one, whatever they send.
-void crew_hand::tell_of_stranger(const ip_address &ip, bool may) {
+void crew_hand::tell_of_stranger(const ip_address &ip, const std::string &sentence) {
   const long long now = sockbits_now_ms();
   std::erase_if(strangers, [&](const auto &one) { return now - one.second >= 60000; });
   for (const auto &one : strangers)
     if (one.first == ip) return;
   if (strangers.size() == STRANGERS_MAX) return;
   strangers.emplace_back(ip, now);
-  const std::string sentence =
-      may ? ip_text(ip) + " asks from beyond this host, and there is no control/verifyclients: list there who may"
-          : "datagram from " + ip_text(ip) + " ignored: it is not in control/verifyclients";
   site.parent.tell({0, relay_kind::stranger}, sentence.data(), sentence.size());
 }
 
@@ -236,13 +239,31 @@ void crew_hand::cannot_answer(int error, const listen_asker &asker) {
 
 // Who is beyond this host must stand in control/verifyclients, where there is one.
 // Where there is none everybody may ask, but the operator hears of it.
-bool crew_hand::may_ask(const board_question &question) {
+bool crew_hand::may_ask(unsigned slot) {
+  const board_question &question = seat.slot[slot].question;
   if (question.ticket || site.sockets.udp()[question.asker.socket].loopback) return true;
   const ip_address ip = ip_of(question.asker.from.addr);
   const bool may = site.clients.may_ask(ip);
-  if (ip_is_loopback(ip) || (may && site.clients.known())) return may;
-  tell_of_stranger(ip, may);
+  if (ip_is_loopback(ip)) return may;
+  if (may && site.keys.known()) return is_signed(slot);
+  if (may && site.clients.known()) return may;
+  tell_of_stranger(ip, may ? ip_text(ip) + " asks from beyond this host, and there is no control/verifyclients: list there who may"
+                           : "datagram from " + ip_text(ip) + " ignored: it is not in control/verifyclients");
+  if (!may) seat.counts.add(COUNTER_STRANGERS);
   return may;
+}
+
+// Where there are keys, whoever is beyond this host has to have one of them.
+bool crew_hand::is_signed(unsigned slot) {
+  const ip_address ip = ip_of(seat.slot[slot].question.asker.from.addr);
+  const key_entry *key;
+  const seal_state state = seal_check_question(site.keys, ip, datagram(slot), key);
+  if (state == seal_state::good) return true;
+  seat.counts.add(COUNTER_UNSIGNED);
+  tell_of_stranger(ip, "datagram from " + ip_text(ip) + " ignored: it is " +
+                           (state == seal_state::none ? "not signed, and there is control/verifykeys"
+                                                      : "signed, but not with a key of control/verifykeys for that host"));
+  return false;
 }
 
 // The slot's question, whole. Lives as long as it is in hand.
@@ -265,10 +286,7 @@ void crew_hand::handle(unsigned n, bool patient) {
   may_wait = patient && put_aside.size() < ASIDE_MAX;
   for (unsigned k = 0; k < n; ++k) {
     later[k] = hangs[k] = slowly[k] = false;
-    if (may_ask(seat.slot[k].question))
-      seat.slot[k].put();
-    else
-      seat.counts.add(COUNTER_STRANGERS);
+    if (may_ask(k)) seat.slot[k].put();
   }
   site.calls.answer(this, site.host, n);
   send();
@@ -302,7 +320,42 @@ void crew_hand::reply(unsigned slot, const address_answer &answer, const char *b
   }
   memcpy(s.reply, bytes, len);
   s.reply_len = len;
+  if (len && site.keys.known())
+    s.reply_len = seal_reply(site.keys, ip_of(s.question.asker.from.addr), datagram(slot), s.reply, len, sizeof s.reply);
   if (len ? s.answer() : s.take(board_state::waiting)) seat.counts.add(COUNTER_REASON + unsigned{answer.reason} % COUNTER_REASONS);
+}
+
+// Is it for another server, which the address is asked of? 0: it is not, or a is what was
+// kept of its answers. 1: it has been handed on.
+int crew_hand::routed(unsigned slot, const address_question &question, address_answer &a) {
+  if (a.verdict != QV_REMOTE || !site.routes.any()) return 0;
+  static address_remote remote;
+  const int is = address_is_remote(site.host, &question, &remote);
+  const std::string_view to{remote.to, remote.len};
+  if (is == -1) return forwarder_trouble(a, ENOMEM), 0;
+  if (is == 0 || !site.routes.find(forwarder_domain(to))) return 0;
+  kept_answer known;
+  if (site.store && site.store->get(to, sockbits_now_ms(), false, known)) {
+    forwarder_kept(known, remote.observe, a);
+    seat.counts.add(COUNTER_ROUTED_KEPT);
+    return 0;
+  }
+  if (!forwarder_hand_on(site.hub_lane, seat.slot[slot].question, remote, datagram(slot))) return forwarder_trouble(a, 0), 0;
+  seat.slot[slot].take(board_state::waiting);
+  return 1;
+}
+
+// Who asks from this host?
+bool crew_hand::is_local(unsigned slot) const {
+  const board_question &question = seat.slot[slot].question;
+  return question.ticket || ip_is_loopback(ip_of(question.asker.from.addr));
+}
+
+// How many answers about this domain have been forgotten; -1: whoever asks must not.
+int crew_hand::flush_kept(unsigned slot, std::string_view domain) {
+  if (!is_local(slot)) return -1;
+  const size_t n = site.store ? site.store->flush(domain) : 0;
+  return static_cast<int>(std::min<size_t>(n, INT_MAX));
 }
 
 // What was looked at for the questions in hand, and log lines that nobody took.
@@ -539,13 +592,20 @@ void crew_from_text(const struct crew_hand *hand, unsigned slot, char *text) {
 void crew_ignored(struct crew_hand *hand) { hand->seat.counts.add(COUNTER_IGNORED); }
 
 int crew_counters(struct crew_hand *hand, unsigned slot, unsigned from, char *text, size_t max, size_t *len) {
-  const board_question &question = hand->seat.slot[slot].question;
-  if (!question.ticket && !ip_is_loopback(ip_of(question.asker.from.addr))) return -1;
+  if (!hand->is_local(slot)) return -1;
   unsigned next;
   const std::string told = counters_text(hand->site.all, from, max, next);
   *len = told.copy(text, max);
   hand->seat.counts.add(COUNTER_COUNTERS_ASKED);
   return static_cast<int>(next);
+}
+
+int crew_flush(struct crew_hand *hand, unsigned slot, const char *domain, size_t len) {
+  return hand->flush_kept(slot, {domain, len});
+}
+
+int crew_routed(struct crew_hand *hand, unsigned slot, const struct address_question *question, struct address_answer *a) {
+  return hand->routed(slot, *question, *a);
 }
 
 int crew_own_port(const struct crew_hand *hand, unsigned port) { return hand->site.sockets.own_port(port); }

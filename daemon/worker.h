@@ -5,6 +5,9 @@
 // since this is the last worker that is free and another one has been waiting for the same
 // place, is put aside and tried again.
 //
+// A question about an address of a domain in control/verifyroutes is answered with what is
+// kept, or handed to the process that asks other servers (forwarder.h).
+//
 // Where only getpwnam_r can tell who controls an address, which may ask a server far
 // away, the question is handed to a slow worker, of which there are some while there are
 // such questions. Slow workers take nothing else.
@@ -16,9 +19,12 @@
 #include <vector>
 
 #include "board.h"
-#include "qmail/clients.h"
 #include "crew.h"
+#include "hub/kept.h"
 #include "listen.h"
+#include "qmail/clients.h"
+#include "qmail/keys_table.h"
+#include "qmail/routes.h"
 #include "relay.h"
 
 // What a worker has from its parent. All of it outlives it.
@@ -31,6 +37,10 @@ struct worker_site {
   relay &parent;
   relay &slow_lane;  // to the slow workers, or to this one
   bool slow;         // this is one of them
+  const routes_table &routes;
+  const keys_table &keys;
+  kept *store;       // answers of other servers; null: none are kept
+  relay &hub_lane;   // to the process that asks them
   unsigned generation;
   int alarm;     // written to when the parent should look
   int lifeline;  // hangs up when the parent is gone

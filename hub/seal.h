@@ -31,6 +31,10 @@ size_t seal_answer(const key_entry &key, std::string_view address, char *datagra
 // What is to be said of a datagram from this peer. key: by which key it is good, in keys.
 seal_state seal_check_question(const keys_table &keys, const ip_address &peer, std::string_view datagram,
                                const key_entry *&key);
+// The answer to this question, signed with the key by which the question is good; as it is
+// where that has no such field or none that is good, or where there is no room. The new length.
+size_t seal_reply(const keys_table &keys, const ip_address &peer, std::string_view question, char *answer, size_t len,
+                  size_t max);
 // Of an answer to a question about this address that was sealed with this key.
 seal_state seal_check_answer(const key_entry &key, std::string_view address, std::string_view datagram);
 
