@@ -16,11 +16,16 @@ constexpr size_t SHOWN_MAX = 100;
 
 void lines_read(std::string_view text, const char *file, std::vector<std::string> &complaints,
                 const std::function<std::string(std::string_view line)> &each) {
+  lines_read_numbered(text, file, complaints, [&](std::string_view line, size_t) { return each(line); });
+}
+
+void lines_read_numbered(std::string_view text, const char *file, std::vector<std::string> &complaints,
+                         const std::function<std::string(std::string_view line, size_t number)> &each) {
   size_t told = 0;
   for (size_t number = 1; !text.empty(); ++number) {
     const std::string_view line = text_line(text);
     if (line.empty() || line.front() == '#') continue;
-    const std::string wrong = each(line);
+    const std::string wrong = each(line, number);
     if (wrong.empty() || ++told > COMPLAINTS_MAX + 1) continue;
     complaints.push_back(told > COMPLAINTS_MAX ? std::string(file) + ": more cannot be read than is told here"
                                                : std::string(file) + " line " + std::to_string(number) + ": " + wrong);

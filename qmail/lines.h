@@ -19,6 +19,9 @@
 // says that there are more.
 void lines_read(std::string_view text, const char *file, std::vector<std::string> &complaints,
                 const std::function<std::string(std::string_view line)> &each);
+// The same for those who want to know the line's number.
+void lines_read_numbered(std::string_view text, const char *file, std::vector<std::string> &complaints,
+                         const std::function<std::string(std::string_view line, size_t number)> &each);
 
 // A piece of a file for a complaint: between quotes, cut where it is long, what is not
 // printable as in log_putsafe.

@@ -7,16 +7,19 @@
 // word "smtproutes": then it is port 11113 of the host that control/smtproutes names for
 // the domain, which must be an address, since the resolver of libc would block. Nothing
 // after the colon: the domain is not routed, whatever a shorter suffix says.
+//
+// For one thread.
 
 #ifndef QMAIL_ROUTES_H
 #define QMAIL_ROUTES_H
 
 #include <cstddef>
-#include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
+#include "text.h"
 #include "udpbits.h"
 
 class routes_table {
@@ -39,7 +42,7 @@ class routes_table {
                std::vector<std::string> &complaints);
 
   // Is there any route?
-  bool any() const { return !routes_.empty(); }
+  bool any() const { return !names_.empty(); }
   // Does the word "smtproutes" stand in it?
   bool follows_smtproutes() const { return follows_smtproutes_; }
   // The route of a domain, any case; null: it is not routed. Lives as long as the table.
@@ -49,9 +52,39 @@ class routes_table {
   const std::vector<udp_endpoint> &servers() const { return servers_; }
 
  private:
+  struct hash {
+    using is_transparent = void;
+    size_t operator()(std::string_view s) const;
+  };
+  struct same {
+    using is_transparent = void;
+    bool operator()(std::string_view a, std::string_view b) const { return text_equal(a, b); }
+  };
+  using map = std::unordered_map<std::string, size_t, hash, same>;  // a number of routes_
+  struct entry {
+    route says;
+    bool follows = false;                // control/smtproutes as well
+    bool nowhere = false;                // nothing behind the colon
+    std::unordered_map<size_t, route> with;  // the same and a line of control/smtproutes, once that was looked for
+  };
+
+  static size_t find_in(const map &names, std::string_view domain);
+  unsigned number_of(const udp_endpoint &server);
+  std::string read_line(std::string_view line);
+  std::string read_server(std::string_view item, entry &e);
+  std::string read_relay(std::string_view line);
+  const route *followed(entry &e, std::string_view domain) const;
+  bool follows_any() const;
+  static void name_line(entry &e, const char *file, size_t number) {
+    if (!e.says.wrong.empty()) e.says.wrong.insert(0, std::string(file) + " line " + std::to_string(number) + ": ");
+  }
+
   std::vector<udp_endpoint> servers_;
-  std::vector<route> routes_;
+  std::unordered_map<std::string, unsigned> numbers_;  // of servers, by their bytes
+  map names_, relay_names_;
+  mutable std::vector<entry> routes_, relays_;  // each lasts as long as the table: find adds to entry::with only
   bool follows_smtproutes_ = false;
+  std::string relays_wrong_;  // control/smtproutes cannot be read
 };
 
 #endif
