@@ -38,7 +38,7 @@ bool kept_may(qv_verdict verdict, qv_reason reason);
 class kept {
  public:
   // Room for so many valid answers, and an eighth of it for invalid ones. entries: 1024 to
-  // 16 million, rounded up to a power of two. Null: no memory (errno). Memory is touched only
+  // 16 million (LIMITS_KEEP_MIN, LIMITS_KEEP_MAX), rounded up to a power of two. Null: no memory (errno). Memory is touched only
   // as it is used.
   static std::unique_ptr<kept> make(size_t entries);
   ~kept();
@@ -49,7 +49,8 @@ class kept {
   // to keepstale; an invalid one never. now_ms: a clock that is never set, the same for all
   // processes.
   bool get(std::string_view address, long long now_ms, bool stale, kept_answer &answer);
-  // Keeps it, in place of what was known about this address (which is forgotten in any case).
+  // Keeps it, in place of what was known about this address, which is forgotten also where the
+  // new answer is not kept; a temporary one changes nothing.
   void put(std::string_view address, const kept_answer &answer, long long now_ms);
   // Forgets all about this domain (any case), or everything where it is empty. How many.
   size_t flush(std::string_view domain);
