@@ -30,7 +30,7 @@ bool watch::tick(long long now_ms) {
 // Settled only where the file did not change while it was read, and could be. One
 // that is just being written is left to its writer, unless somebody wants it now.
 bool watch::read(bool now) {
-  control_text fresh = host_.control(name_);
+  control_text fresh = read_ ? read_() : host_.control(name_);
   settled_ = fresh.look != Look::failed && host_.control_stamp(name_) == seen_;
   if (!now && !(host_.control_stamp(name_) == seen_)) return false;
   if (fresh.look == file_.look && fresh.error == file_.error && fresh.text == file_.text) return false;

@@ -7,13 +7,19 @@
 #ifndef ADDRESS_WATCH_H
 #define ADDRESS_WATCH_H
 
+#include <functional>
+#include <utility>
+
 #include "site.h"
 
 class watch {
  public:
   static constexpr long long STAND_MS = 1000;  // how long a change has to stand
 
-  watch(site &host, const char *name) : host_(host), name_(name) {}
+  // read: how to read it, where that is not by host.control; when is told by the stamps of
+  // control/NAME all the same.
+  watch(site &host, const char *name, std::function<control_text()> read = {})
+      : host_(host), name_(name), read_(std::move(read)) {}
 
   // Reads the file. Always true: what came of it is in file().
   bool start(long long now_ms);
@@ -33,6 +39,7 @@ class watch {
 
   site &host_;
   const char *name_;
+  std::function<control_text()> read_;
   control_text file_, good_;  // good_: the last that could be read
   bool again_ = false;
   site_stamp seen_;

@@ -3,15 +3,21 @@
 // Lines "key-id:secret[:peer prefix]": an id of 1 to 32 letters, digits, dots, dashes and
 // underscores; 32 hexadecimal digits; an IP address or prefix (prefix.h), without which
 // the key is for every peer. Comments and blanks as in qmail's other control files.
+// An id may stand twice for peers that have nothing in common; of two lines for the same
+// peer the first counts, and the other one is complained about.
 
 #ifndef QMAIL_KEYS_TABLE_H
 #define QMAIL_KEYS_TABLE_H
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "control.h"
 #include "prefix.h"
 
 constexpr size_t KEY_ID_MAX = 32;
@@ -28,8 +34,9 @@ class keys_table {
   // No file: nothing is signed, and nothing has to be.
   keys_table() = default;
   // The file's text. A line that cannot be read is named in complaints ("control/verifykeys
-  // line 3: ...", without a full stop, safe for a log, without the secret) and is no key. A
-  // file without any key lets nobody ask from beyond this host.
+  // line 3: ...", without a full stop, safe for a log, without anything of the line, which
+  // may hold the secret anywhere) and is no key. A file without any key lets nobody ask from
+  // beyond this host.
   keys_table(std::string_view text, std::vector<std::string> &complaints);
   // The file is there and cannot be used: nobody from beyond may ask, nothing is believed.
   static keys_table unusable();
@@ -45,5 +52,26 @@ class keys_table {
   bool known_ = false;
   std::vector<key_entry> keys_;
 };
+
+// 1 to KEY_ID_MAX of the bytes that an id may have.
+bool keys_id_good(std::string_view id);
+
+// ---- the file
+
+// What keeps a file with this status from being used by a process of this (effective) user:
+// it has to be a regular one, root's, or the user's own where that is not root, and closed to
+// group and others. "" where it may be; else "belongs to uid 1000" or the like, for a sentence
+// that begins with the file's name and ends with KEYS_FILE_ADVICE.
+std::string keys_file_trouble(const struct stat &st, uid_t user);
+constexpr char KEYS_FILE_ADVICE[] = "chown root and chmod 600 it";
+// The same of the file that can be opened at this path now, for this process: a whole sentence,
+// without a full stop, or "".
+std::string keys_file_trouble(const char *path);
+
+// Reads control/verifykeys below the directory that is open at dir, if this process may use it:
+// what is looked at is the file that was opened, whatever stands at its path by then. Where it
+// failed (error is EPERM for owner and mode, EFBIG for one of more than a mebibyte), text is a
+// sentence that names the file, what is wrong and what to do, without a full stop.
+control_text keys_file_read(int dir = AT_FDCWD);
 
 #endif

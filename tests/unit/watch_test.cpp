@@ -39,6 +39,22 @@ TEST_F(Watch, TheStartTellsOfAFileThatIsNotThereOrCannotBeRead) {
   EXPECT_EQ(file.file().error, EISDIR);
 }
 
+TEST_F(Watch, AReaderOfItsOwn) {
+  control_text given{Look::failed, EPERM, "belongs to uid 7"};
+  watch keys{host, "verifykeys", [&] { return given; }};
+  host.set_control("verifykeys", "secret");
+  EXPECT_TRUE(keys.start(now));
+  EXPECT_EQ(keys.file().look, Look::failed);
+  EXPECT_EQ(keys.file().text, "belongs to uid 7");
+  EXPECT_FALSE(keys.tick(now += 1000));
+  given.text = "has mode 0644";  // tried again each second, and what is wrong now is told
+  EXPECT_TRUE(keys.tick(now += 1000));
+  given = {Look::found, 0, "secret"};
+  EXPECT_TRUE(keys.tick(now += 1000));
+  EXPECT_EQ(keys.file().text, "secret");
+  EXPECT_FALSE(keys.tick(now += 1000));
+}
+
 TEST_F(Watch, NothingIsToldWhereNothingChanged) {
   host.set_control("verifypolicy", "a");
   file.start(now);
