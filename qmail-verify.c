@@ -182,7 +182,7 @@ static const char *flush(struct crew_hand *hand, unsigned i, const struct packet
   if (n == -1) return "only who is on this host may have answers forgotten";
   say_begin(&line);
   log_puts(&line, "forgotten, as qmail-vrfy --flush wants it: ");
-  log_putnum(&line, (unsigned long)n);
+  log_putnum(&line, (unsigned long long)out.flushed);
   log_puts(&line, q->flush_len ? " answers about " : " answers");
   log_putsafe(&line, q->flush, q->flush_len < 255 ? q->flush_len : 255);
   say_end(&line);

@@ -146,7 +146,7 @@ struct crew {
   watch limits_file{files, "verifylimits"};
   watch routes_file{files, "verifyroutes"};
   watch smtproutes_file{files, "smtproutes"};
-  watch keys_file{files, "verifykeys"};
+  watch keys_file{files, "verifykeys", [] { return keys_file_read(); }};
   clients_table clients;
   routes_table routes;
   keys_table keys;
@@ -714,12 +714,10 @@ void crew::take_routes(std::vector<std::string> &complaints, bool hungup) {
 // used; then what was read before counts.
 void crew::take_keys(std::vector<std::string> &complaints, bool hungup) {
   const control_text &text = keys_file.file();
-  const std::string wrong = text.look == Look::absent ? "" : keys_file_trouble("control/verifykeys");
-  if (text.look == Look::failed || !wrong.empty()) {
+  if (text.look == Look::failed) {
     if (!keys_read) keys = keys_table::unusable();
-    complaints.push_back((wrong.empty() ? std::string("control/verifykeys cannot be read: ") + strerror(text.error) : wrong) +
-                         (keys_read ? "; what was read before counts"
-                                    : "; until it can be used, nobody beyond this host is answered"));
+    complaints.push_back(text.text + (keys_read ? "; what was read before counts"
+                                                : "; until it can be used, nobody beyond this host is answered"));
     return;
   }
   const bool told = !hungup && !keys_file.again();
