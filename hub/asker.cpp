@@ -236,7 +236,7 @@ struct hub_asker::state {
 
 void hub_asker::state::tell(const std::string &sentence) {
   std::erase_if(noted, [&](const auto &one) { return now - one.second >= HUB_NOTE_MS; });
-  if (noted.size() < NOTES_MAX && noted.try_emplace(sentence).second) say(sentence);
+  if (noted.size() < NOTES_MAX && noted.try_emplace(sentence, now).second) say(sentence);
 }
 
 // ---- asking
@@ -262,7 +262,8 @@ void hub_asker::state::ask(uint64_t waiter, const hub_question &q) {
     std::string ours;
     for (const unsigned s : route->servers) ours += (ours.empty() ? "" : ", ") + links[s].text;
     tell(shown(domain) + ": daemons ask each other in a circle: control/verifyroutes here names " + ours +
-             " for it, and control/verifyroutes of " + shown(q.from) + ", which has just asked, names this host; take it out of one of them");
+             " for it, and control/verifyroutes of " + shown(q.from) + ", which has just asked, names this host; take it out of one of "
+             "them");
     answer.reason = QV_REASON_ROUTE_LOOP;
     answer.about = ours;
     return done(waiter, answer);
@@ -495,7 +496,8 @@ void hub_asker::state::due(const timer &t) {
   for (const unsigned k : f.last) failed(f.servers[k]);
   f.last.clear();
   std::fill(f.refused.begin(), f.refused.end(), false);
-  if (now - f.begun_ms + HUB_TRY_MS > HUB_ANSWER_MS) return f.temporary_seen ? finish(f, hub_answer(f.temporary)) : finish_silent(f);
+  if (now - f.begun_ms + HUB_TRY_MS > HUB_ANSWER_MS)
+    return f.temporary_seen ? finish(f, hub_answer(f.temporary)) : finish_silent(f);
   next_try(f);
 }
 

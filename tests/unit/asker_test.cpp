@@ -147,7 +147,8 @@ TEST_F(Asker, EveryVerdictComesBackAsItIs) {
   const std::pair<unsigned, qv_reason> kinds[] = {{0xe1, QV_REASON_NO_MAILBOX}, {0x10, QV_REASON_REMOTE}, {0xa0, QV_REASON_PROGRAM}};
   uint64_t n = 0;
   for (const auto &[status, reason] : kinds) {
-    ask(++n, "a" + std::to_string(n) + "@example.org");
+    ++n;
+    ask(n, "a" + std::to_string(n) + "@example.org");
     const auto q = store.take();
     ASSERT_TRUE(q);
     store.say(*q, extended(q->nonce(), static_cast<unsigned char>(status), reason));
@@ -336,14 +337,17 @@ TEST_F(Asker, OneThatIsSetAsideIsPassedOverAsLongAsAnotherAnswers) {
   for (int i = 0; i < 60; ++i) {
     while (const auto q = alive.take()) alive.valid(*q);
     pass(50);
-    ask(++n, std::to_string(n) + "@example.org");
+    ++n;
+    ask(n, std::to_string(n) + "@example.org");
   }
   ASSERT_EQ(notes_.size(), 1U);
   dead.pending();
+  alive.pending();
   now_ += 10;
   int asked = 0;
   for (int i = 0; i < 100; ++i) {
-    ask(++n, std::to_string(n) + "@example.org");
+    ++n;
+    ask(n, std::to_string(n) + "@example.org");
     asked += static_cast<int>(alive.pending());
     now_ += 1;
   }
@@ -399,7 +403,8 @@ TEST_F(Asker, AnOlderServerAnswersPlainly) {
                      {0x81, QV_TEMPORARY, QV_REASON_NO_ALIAS_USER}};
   uint64_t n = 0;
   for (const auto &kind : kinds) {
-    ask(++n, std::to_string(n) + "@example.org");
+    ++n;
+    ask(n, std::to_string(n) + "@example.org");
     const auto q = store.take();
     ASSERT_TRUE(q);
     store.say(*q, std::string(1, static_cast<char>(kind.status)) + "joe-x");
@@ -445,7 +450,9 @@ TEST_F(Asker, ThousandsAtATimeThroughOneSocket) {
   for (uint64_t n = 0; n < 2000; ++n) {
     const std::string address = "u" + std::to_string(n) + "@example.org";
     EXPECT_EQ(answer(n).verdict, address[1] % 2 ? QV_VALID : QV_INVALID) << n;
-    if (address[1] % 2) EXPECT_EQ(answer(n).user, address);
+    if (address[1] % 2) {
+      EXPECT_EQ(answer(n).user, address);
+    }
   }
 }
 
@@ -477,7 +484,8 @@ TEST_F(Asker, ASocketWhereNobodyListensIsSetAside) {
   begin("example.org:" + folder.path("nobody"));
   uint64_t n = 0;
   for (int i = 0; i < 40; ++i) {
-    ask(++n, std::to_string(n) + "@example.org");
+    ++n;
+    ask(n, std::to_string(n) + "@example.org");
     pass(50);
   }
   ASSERT_EQ(notes_.size(), 1U);
