@@ -26,15 +26,14 @@ long long now_us() {
   return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
 }
 
-size_t write_question(unsigned char (&to)[QUESTION], const unsigned char *nonce, unsigned from) {
-  const unsigned char two[2] = {static_cast<unsigned char>(from >> 8 & 0xff), static_cast<unsigned char>(from & 0xff)};
+size_t write_question(unsigned char (&to)[QUESTION], const unsigned char *nonce, unsigned type, std::string_view value) {
   static const unsigned char filling[QUESTION] = {};
   packet_question q{};
   q.address = "";
   q.extended = 1;
   q.nonce = nonce;
   size_t len = packet_write_question(&q, to, sizeof to);
-  packet_put_field(to, sizeof to, &len, QV_FIELD_COUNTERS, two, sizeof two);
+  packet_put_field(to, sizeof to, &len, type, value.data(), value.size());
   packet_put_field(to, sizeof to, &len, QV_FIELD_FILLING, filling, sizeof to - len - 3);
   return len;
 }
@@ -103,7 +102,10 @@ bool vrfy_counter_read(std::string_view line, vrfy_counter &out) {
   return is_name(name);
 }
 
-vrfy_page vrfy_counters_ask(const vrfy_endpoint &server, unsigned from, int timeout_ms) {
+namespace {
+
+// Asks about the empty address, with this field.
+vrfy_page ask(const vrfy_endpoint &server, unsigned type, std::string_view value, int timeout_ms) {
   unsigned char nonce[QV_NONCE_SIZE], question[QUESTION], answer[QV_REPLY_MAX];
   const bool local = server.endpoint.addr.ss_family == AF_UNIX;
   vrfy_page page;
@@ -116,7 +118,7 @@ vrfy_page vrfy_counters_ask(const vrfy_endpoint &server, unsigned from, int time
     page.trouble = words_of(errno, local);
     return page;
   }
-  const size_t len = write_question(question, nonce, from);
+  const size_t len = write_question(question, nonce, type, value);
   const long long begin = now_us(), end_ms = sockbits_now_ms() + timeout_ms;
   // what is no answer to this question is waited past
   for (bool first = true; !page.answered; first = false) {
@@ -137,7 +139,20 @@ vrfy_page vrfy_counters_ask(const vrfy_endpoint &server, unsigned from, int time
     page.counters = a.counters != nullptr;
     page.temporary = (a.status & QV_RESULT_BITS) == QV_RESULT_TEMPORARY;
     page.next = a.counters_next;
+    page.flush = a.flush;
+    page.flushed = a.flushed;
     if (a.counters) read_lines({a.counters, a.counters_len}, page);
   }
   return page;
+}
+
+}  // namespace
+
+vrfy_page vrfy_counters_ask(const vrfy_endpoint &server, unsigned from, int timeout_ms) {
+  const char two[2] = {static_cast<char>(from >> 8 & 0xff), static_cast<char>(from & 0xff)};
+  return ask(server, QV_FIELD_COUNTERS, {two, sizeof two}, timeout_ms);
+}
+
+vrfy_page vrfy_flush_ask(const vrfy_endpoint &server, std::string_view domain, int timeout_ms) {
+  return ask(server, QV_FIELD_FLUSH, domain, timeout_ms);
 }

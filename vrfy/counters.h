@@ -1,4 +1,4 @@
-// counters.h - a daemon is asked for its counters, and whether it is there.
+// counters.h - a daemon is asked for its counters, whether it is there, and to forget.
 
 #ifndef VRFY_COUNTERS_H
 #define VRFY_COUNTERS_H
@@ -38,11 +38,15 @@ struct vrfy_page {
   bool temporary = false; // it said that it cannot answer now
   std::vector<vrfy_counter> lines;
   unsigned next = 0;       // the line to ask for next; 0: there is none
+  bool flush = false;      // it told how many answers it has forgotten
+  unsigned long flushed = 0;
   long long us = 0;        // how long it took, in microseconds
   std::string trouble;     // not answered: why. Printable
 };
 
 // Asks once for counters from this line on, and waits at most timeout_ms.
 vrfy_page vrfy_counters_ask(const vrfy_endpoint &server, unsigned from, int timeout_ms);
+// The same for a daemon that is to forget what it keeps about a domain, or everything (empty).
+vrfy_page vrfy_flush_ask(const vrfy_endpoint &server, std::string_view domain, int timeout_ms);
 
 #endif

@@ -29,7 +29,7 @@ constexpr char USAGE[] =
     "       qmail-vrfy [-jv] --lint\n"
     "       qmail-vrfy [--partial] --list\n"
     "       qmail-vrfy [--partial] [--shrink=N%] --list=cdb FILE\n"
-    "       qmail-vrfy [-s SERVERS] --ping | --stats[=prometheus]\n"
+    "       qmail-vrfy [-s SERVERS] --ping | --stats[=prometheus] | --flush [DOMAIN]\n"
     "       qmail-vrfy -V | --help\n"
     "\n"
     "  -f FILE           one address a line; -: standard input\n"
@@ -46,6 +46,7 @@ constexpr char USAGE[] =
     "  --shrink=N%       by how much FILE's list may become shorter; 10%\n"
     "  --ping            do the servers answer, and how fast\n"
     "  --stats           the daemon's counters; =prometheus: for Prometheus\n"
+    "  --flush           it forgets what other servers said about a domain, or all\n"
     "  -V                version and settings\n"
     "\n"
     "See qmail-vrfy(1).\n";
@@ -138,6 +139,7 @@ constexpr row OPTIONS[] = {
     {0, "list", optional_argument, take_list},
     {0, "ping", no_argument, choose<vrfy_ping>},
     {0, "stats", optional_argument, take_stats},
+    {0, "flush", no_argument, choose<vrfy_flush>},
     {0, "partial", no_argument, set<&vrfy_options::partial>},
     {0, "shrink", required_argument, take_shrink},
     {'V', nullptr, no_argument, choose<vrfy_version>},
@@ -227,17 +229,25 @@ int refuse_list_nonsense(const vrfy_options &options, bool servers_given) {
   return options.addresses.size() == 1 && !options.list_cdb.empty() ? 0 : misuse("--list=cdb: name one file");
 }
 
+// --flush takes a domain, which is no address.
+int refuse_domain(const vrfy_options &options) {
+  if (options.addresses.size() > 1) return misuse("--flush takes one domain, or none for all");
+  if (options.domain.find('@') != options.domain.npos) return misuse("--flush takes a domain, not an address");
+  return options.domain.size() <= 255 ? 0 : misuse("--flush: that is longer than a domain may be");
+}
+
 int refuse_nonsense(const vrfy_options &options, bool servers_given) {
   const bool file = !options.file.empty(), addresses = !options.addresses.empty();
   if (options.mode == vrfy_version || options.mode == vrfy_help) return 0;
   if (options.here && servers_given) return misuse("-n and -s do not go together: with -n no server is asked");
   if (options.mode == vrfy_list) return refuse_list_nonsense(options, servers_given);
   if (options.partial || options.shrink_given) return misuse("--partial and --shrink go with --list");
-  if (options.mode == vrfy_ping || options.mode == vrfy_stats) {
-    if (options.here) return misuse("-n does not go with --ping and --stats: they are about a daemon");
+  if (options.mode == vrfy_ping || options.mode == vrfy_stats || options.mode == vrfy_flush) {
+    if (options.here) return misuse("-n does not go with --ping, --stats and --flush: they are about a daemon");
     if (options.json || options.explain || options.sender)
-      return misuse("-j, -v and --sender do not go with --ping and --stats");
+      return misuse("-j, -v and --sender do not go with --ping, --stats and --flush");
   }
+  if (options.mode == vrfy_flush && !file) return refuse_domain(options);
   if (options.mode != vrfy_check) {
     return file || addresses ? misuse("this mode takes neither addresses nor -f") : 0;
   }
@@ -256,6 +266,7 @@ int vrfy_options_read(int argc, char **argv, vrfy_options &options) {
   if (const int code = read_arguments(argc, argv, options)) return code;
   const bool servers_given = !options.servers.empty();
   if (options.cdb && options.addresses.size() == 1) options.list_cdb = options.addresses[0];
+  if (options.mode == vrfy_flush && !options.addresses.empty()) options.domain = options.addresses[0];
   read_variables(options);
   return refuse_nonsense(options, servers_given);
 }

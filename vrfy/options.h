@@ -25,6 +25,7 @@ int vrfy_lint(const vrfy_options &options);
 int vrfy_list(const vrfy_options &options);
 int vrfy_ping(const vrfy_options &options);
 int vrfy_stats(const vrfy_options &options);
+int vrfy_flush(const vrfy_options &options);
 int vrfy_version(const vrfy_options &options);
 int vrfy_help(const vrfy_options &options);
 
@@ -41,6 +42,7 @@ struct vrfy_options {
   std::optional<std::string> sender;  // --sender: the envelope sender, empty: the null sender
 
   bool prometheus = false;  // --stats=prometheus
+  std::string domain;       // --flush: whose answers; empty: all
 
   // --list
   bool cdb = false;         // --list=cdb

@@ -34,7 +34,11 @@ constexpr family FAMILIES[] = {
     {"connections", "Connections to UNIX sockets."},
     {"questions_total", "Datagrams that came, by where they came to and by packet."},
     {"stats_questions_total", "Questions for these counters."},
-    {"ignored_total", "Datagrams that were not answered: no question, or the asker is not in control/verifyclients."},
+    {"ignored_total",
+     "Datagrams that were not answered: no question, the asker is not in control/verifyclients or has no key of "
+     "control/verifykeys; and those of servers that were no answer."},
+    {"routed_total", "Questions about domains in control/verifyroutes, by what answered them."},
+    {"servers_asked_total", "Questions that were sent to other servers for them."},
     {"unsent_total", "Answers that could not be sent."},
     {"put_aside_total", "Questions that waited for a home which another one was waiting for."},
     {"passwd_slow_total", "Questions that needed getpwnam_r, and went to a slow worker for it."},
