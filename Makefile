@@ -17,6 +17,8 @@
 #   make deb                      Debian packages, in build/deb; make check-deb looks
 #                                 them over: lintian, installed and purged again
 #   make check [SANITIZE=address,undefined] [CHECK='-k WORDS -v']
+#   make check-ldap               users from LDAP through NSS, with Debian's slapd and
+#                                 nslcd, unpacked in build/ldap; needs root
 #   make soak                     the fault table at length
 #   make demo [KEEP=1]
 #   make bench [PEER=/path/to/qmail-verify] [BENCH='--help'] [BENCH_OUT=folder]
@@ -358,6 +360,13 @@ deb:
 	rm -rf build/deb/source
 check-deb: deb
 	/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/deb
+
+# ---- users that a directory server has; says what it measured
+.PHONY: check-ldap
+check-ldap:
+	sh tests/packages ldap
+	$(MAKE) programs
+	BUILD='$(B)' /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/ldap
 
 soak:
 	sh tests/packages check

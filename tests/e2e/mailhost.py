@@ -244,7 +244,10 @@ class Mailhost(qmailhost.Host):
         subprocess.run(['svc', '-dx', *folders], stderr=subprocess.DEVNULL)
 
         def running():
-            return [folder for folder in folders if subprocess.run(['svok', folder]).returncode == 0]
+            left = [folder for folder in folders if subprocess.run(['svok', folder]).returncode == 0]
+            # said again: it also wakes a supervise that has not seen its child end
+            subprocess.run(['svc', '-x', *left], stderr=subprocess.DEVNULL)
+            return left
 
         try:
             until('the services have ended', lambda: not running())
