@@ -53,7 +53,7 @@ class random_bytes {
     for (size_t got = 0; got < pool_.size();) {
       const ssize_t n = getrandom(pool_.data() + got, pool_.size() - got, 0);
       if (n > 0) got += static_cast<size_t>(n);
-      else if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "random numbers");
+      else if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "getrandom");
     }
     left_ = pool_.size();
   }
