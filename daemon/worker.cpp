@@ -260,9 +260,10 @@ bool crew_hand::is_signed(unsigned slot) {
   const seal_state state = seal_check_question(site.keys, ip, datagram(slot), key);
   if (state == seal_state::good) return true;
   seat.counts.add(COUNTER_UNSIGNED);
-  tell_of_stranger(ip, "datagram from " + ip_text(ip) + " ignored: it is " +
-                           (state == seal_state::none ? "not signed, and there is control/verifykeys"
-                                                      : "signed, but not with a key of control/verifykeys for that host"));
+  tell_of_stranger(ip, "datagram from " + ip_text(ip) +
+                           (state == seal_state::none
+                                ? " ignored: it is not signed, and there is control/verifykeys"
+                                : " ignored: it is signed, but not with a key of control/verifykeys for that host"));
   return false;
 }
 
