@@ -84,7 +84,7 @@ keys_table::keys_table(std::string_view text, std::vector<std::string> &complain
 
 keys_table keys_table::unusable() {
   keys_table table;
-  table.known_ = true;
+  table.known_ = table.unusable_ = true;
   return table;
 }
 
@@ -116,38 +116,13 @@ std::string keys_file_trouble(const struct stat &st, uid_t user) {
   return text;
 }
 
-namespace {
-
-// Opens it, and says in trouble what keeps this process from using it: 0, errno, or EPERM for
-// owner and mode.
-int open_closed(int dir, const char *path, unique_fd &fd, std::string &trouble) {
-  struct stat st;
-  fd.reset(openat(dir, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
-  int error = fd && fstat(fd.get(), &st) == 0 ? 0 : errno;
-  trouble = error ? std::string("cannot be read: ") + strerror(error) : keys_file_trouble(st, geteuid());
-  if (!error && !trouble.empty()) {
-    trouble = trouble + ": " + KEYS_FILE_ADVICE;
-    error = EPERM;
-  }
-  if (error) trouble = std::string(path) + " " + trouble;
-  return error;
-}
-
-}  // namespace
-
-std::string keys_file_trouble(const char *path) {
-  unique_fd fd;
-  std::string trouble;
-  open_closed(AT_FDCWD, path, fd, trouble);
-  return trouble;
-}
-
 control_text keys_file_read(int dir) {
-  unique_fd fd;
-  std::string trouble;
-  const int refused = open_closed(dir, FILE_NAME, fd, trouble);
-  if (refused == ENOENT) return {};
-  if (refused) return {Look::failed, refused, trouble};
+  const unique_fd fd(openat(dir, FILE_NAME, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!fd) return errno == ENOENT ? control_text() : unreadable(errno);
+  struct stat st;
+  if (fstat(fd.get(), &st) == -1) return unreadable(errno);
+  if (const std::string trouble = keys_file_trouble(st, geteuid()); !trouble.empty())
+    return {Look::failed, EPERM, std::string(FILE_NAME) + " " + trouble + ": " + KEYS_FILE_ADVICE};
   control_text out;
   const int error = fd_slurp(fd.get(), out.text, [&](std::string_view) { return out.text.size() > FILE_MAX_BYTES; });
   if (error) return unreadable(error);

@@ -43,13 +43,15 @@ class keys_table {
 
   // Is there a file?
   bool known() const { return known_; }
+  // Is there one that cannot be used? Without a key for a server nothing is known to be from it then.
+  bool is_unusable() const { return unusable_; }
   // The first key for this peer, with which questions to it are signed; null: none.
   const key_entry *for_peer(const ip_address &peer) const;
   // The key with this id, if it is for this peer; null: none.
   const key_entry *find(std::string_view id, const ip_address &peer) const;
 
  private:
-  bool known_ = false;
+  bool known_ = false, unusable_ = false;
   std::vector<key_entry> keys_;
 };
 
@@ -64,9 +66,6 @@ bool keys_id_good(std::string_view id);
 // that begins with the file's name and ends with KEYS_FILE_ADVICE.
 std::string keys_file_trouble(const struct stat &st, uid_t user);
 constexpr char KEYS_FILE_ADVICE[] = "chown root and chmod 600 it";
-// The same of the file that can be opened at this path now, for this process: a whole sentence,
-// without a full stop, or "".
-std::string keys_file_trouble(const char *path);
 
 // Reads control/verifykeys below the directory that is open at dir, if this process may use it:
 // what is looked at is the file that was opened, whatever stands at its path by then. Where it

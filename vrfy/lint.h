@@ -65,6 +65,8 @@
   X(POLICY, "policy") \
   X(POLICY_NOWHERE, "policy-nowhere") \
   X(CLIENTS, "clients") \
+  X(KEYS, "keys") \
+  X(KEYS_OPEN, "keys-open") \
   X(LIMITS, "limits") \
   /* users/assign, users/cdb, passwd */ \
   X(ASSIGN_FORMAT, "assign-format") \

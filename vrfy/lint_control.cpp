@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "lint.h"
+#include "qmail/keys_table.h"
 #include "qmail/text.h"
 
 namespace {
@@ -57,6 +58,7 @@ constexpr struct known_file {
              {"plusdomain", Form::word, Reader::root},
              {"verifypolicy", Form::other, Reader::root},
              {"verifyclients", Form::other, Reader::root},
+             {"verifykeys", Form::other, Reader::root},
              {"verifylimits", Form::other, Reader::root}};
 
 constexpr std::string_view BYTE_ORDER_MARK = "\xef\xbb\xbf";
@@ -281,6 +283,18 @@ void check_writable(lint_host &host, const std::string &path, const char *power,
                "chown root and chmod go-w it");
 }
 
+// Whoever can read it can ask and answer as the daemon does; one that others can read is not
+// used at all.
+void check_keys(lint_host &host, const std::string &path, lint_report &report) {
+  struct stat st;
+  const int error = host.status(path, st);
+  if (error == ENOENT) return;
+  if (error) return report.unread({path, 0}, error);
+  if (const std::string trouble = keys_file_trouble(st, 0); !trouble.empty())
+    report.add(lint_code::KEYS_OPEN, {path, 0}, trouble + ": the daemon does not use it",
+               std::string(KEYS_FILE_ADVICE) + ", and make new keys if somebody may have read these");
+}
+
 }  // namespace
 
 const lint_entry *lint_files::one::find(std::string_view name) const {
@@ -300,7 +314,10 @@ lint_files::lint_files(lint_host &host, const lint_settings &settings, lint_repo
     to.look = raw.look;
     if (raw.look == Look::failed) report.unread({path, 0}, raw.error);
     if (raw.look != Look::found) continue;
-    check_writable(host, path, "where mail goes", report);
+    if (file.name == "verifykeys")
+      check_keys(host, path, report);
+    else
+      check_writable(host, path, "where mail goes", report);
     readers[file.reader].push_back(path);
     to.text = mend(path, raw.text, report);
     read(file.name, to, report);

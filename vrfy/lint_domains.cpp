@@ -7,6 +7,7 @@
 #include "address/route.h"
 #include "lint.h"
 #include "qmail/clients.h"
+#include "qmail/keys_table.h"
 #include "qmail/limits_settings.h"
 #include "qmail/text.h"
 
@@ -136,10 +137,12 @@ class domains {
 
   // Who may ask the daemon, and how often.
   void daemon_files() {
-    std::vector<std::string> clients, limits;
+    std::vector<std::string> clients, keys, limits;
     clients_table(files_["verifyclients"].text, clients);
+    keys_table(files_["verifykeys"].text, keys);
     limits_settings(files_["verifylimits"].text, limits);
     lint_sentences(lint_code::CLIENTS, "control/verifyclients", clients, "see qmail-verifyclients(5)", report_);
+    lint_sentences(lint_code::KEYS, "control/verifykeys", keys, "see qmail-verifykeys(5)", report_);
     lint_sentences(lint_code::LIMITS, "control/verifylimits", limits, "see qmail-verifylimits(5)", report_);
   }
 

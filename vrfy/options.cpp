@@ -16,6 +16,7 @@
 
 #include "conf.h"
 #include "qmail/control.h"
+#include "qmail/keys_table.h"
 #include "say.h"
 #include "settings.h"
 #include "verifyrcpt.h"
@@ -30,6 +31,7 @@ constexpr char USAGE[] =
     "       qmail-vrfy [--partial] --list\n"
     "       qmail-vrfy [--partial] [--shrink=N%] --list=cdb FILE\n"
     "       qmail-vrfy [-s SERVERS] --ping | --stats[=prometheus] | --flush [DOMAIN]\n"
+    "       qmail-vrfy --genkey [ID]\n"
     "       qmail-vrfy -V | --help\n"
     "\n"
     "  -f FILE           one address a line; -: standard input\n"
@@ -47,6 +49,7 @@ constexpr char USAGE[] =
     "  --ping            do the servers answer, and how fast\n"
     "  --stats           the daemon's counters; =prometheus: for Prometheus\n"
     "  --flush           it forgets what other servers said about a domain, or all\n"
+    "  --genkey          a new line for control/verifykeys\n"
     "  -V                version and settings\n"
     "\n"
     "See qmail-vrfy(1).\n";
@@ -142,6 +145,7 @@ constexpr row OPTIONS[] = {
     {0, "flush", no_argument, choose<vrfy_flush>},
     {0, "partial", no_argument, set<&vrfy_options::partial>},
     {0, "shrink", required_argument, take_shrink},
+    {0, "genkey", no_argument, choose<vrfy_genkey>},
     {'V', nullptr, no_argument, choose<vrfy_version>},
     {0, "help", no_argument, choose<vrfy_help>},
 };
@@ -236,9 +240,18 @@ int refuse_domain(const vrfy_options &options) {
   return options.domain.size() <= 255 ? 0 : misuse("--flush: that is longer than a domain may be");
 }
 
+int refuse_genkey_nonsense(const vrfy_options &options, bool servers_given) {
+  const bool others = options.here || options.json || options.explain || options.sender || servers_given ||
+                      !options.file.empty() || options.partial || options.shrink_given;
+  if (others || options.addresses.size() > 1) return misuse("--genkey takes an id, and nothing else");
+  if (options.addresses.empty() || keys_id_good(options.key_id)) return 0;
+  return misuse("--genkey: an id is 1 to 32 letters, digits, dots, dashes and underscores");
+}
+
 int refuse_nonsense(const vrfy_options &options, bool servers_given) {
   const bool file = !options.file.empty(), addresses = !options.addresses.empty();
   if (options.mode == vrfy_version || options.mode == vrfy_help) return 0;
+  if (options.mode == vrfy_genkey) return refuse_genkey_nonsense(options, servers_given);
   if (options.here && servers_given) return misuse("-n and -s do not go together: with -n no server is asked");
   if (options.mode == vrfy_list) return refuse_list_nonsense(options, servers_given);
   if (options.partial || options.shrink_given) return misuse("--partial and --shrink go with --list");
@@ -267,6 +280,7 @@ int vrfy_options_read(int argc, char **argv, vrfy_options &options) {
   const bool servers_given = !options.servers.empty();
   if (options.cdb && options.addresses.size() == 1) options.list_cdb = options.addresses[0];
   if (options.mode == vrfy_flush && !options.addresses.empty()) options.domain = options.addresses[0];
+  if (options.mode == vrfy_genkey && !options.addresses.empty()) options.key_id = options.addresses[0];
   read_variables(options);
   return refuse_nonsense(options, servers_given);
 }

@@ -26,6 +26,7 @@ int vrfy_list(const vrfy_options &options);
 int vrfy_ping(const vrfy_options &options);
 int vrfy_stats(const vrfy_options &options);
 int vrfy_flush(const vrfy_options &options);
+int vrfy_genkey(const vrfy_options &options);
 int vrfy_version(const vrfy_options &options);
 int vrfy_help(const vrfy_options &options);
 
@@ -43,6 +44,7 @@ struct vrfy_options {
 
   bool prometheus = false;  // --stats=prometheus
   std::string domain;       // --flush: whose answers; empty: all
+  std::string key_id;       // --genkey ID; empty: from the date
 
   // --list
   bool cdb = false;         // --list=cdb

@@ -50,6 +50,7 @@ CONTROL = {
     'percenthack': '',
     'verifypolicy': '# tried out\nshop.example:observe\n.wild.example:off\n:refuse-null\n',
     'verifyclients': '192.0.2.0/24\n2001:db8::1\n',
+    'verifykeys': 'store:00112233445566778899aabbccddeeff:192.0.2.0/24\nold:ffeeddccbbaa99887766554433221100\n',
     'verifylimits': 'badperminute:50\nexempt:192.0.2.1\n',
 }
 ASSIGN = (f'+shop.example-:shop.example:{VPOPMAIL}:{VPOPMAIL}:{SHOP}:-::\n'
@@ -81,6 +82,8 @@ class Linthost(qmailhost.Host):
     def __init__(self, **changes):
         super().__init__(**{'control': CONTROL, 'passwd': PASSWD, 'files': FILES, **changes})
         self.name_file('passwd').write_text(self.fill(self.names['passwd']))
+        if (self.dir / 'control/verifykeys').exists():
+            (self.dir / 'control/verifykeys').chmod(0o600)
         self.undo = []
 
     def healthy(self):

@@ -272,6 +272,15 @@ def test_packet_examples():
         assert not user or user in words, f'man/{PACKET}: the user for {address}'
 
 
+def test_signed_example():
+    """It is the one that tests/unit/seal_test.cpp checks."""
+    block = section(PACKET, 'EXAMPLES').split('signed with key', 1)[1]
+    pairs = re.findall(r'^> ([0-9a-f \n]+)^< ([0-9a-f \n]+)', block, re.M)
+    assert len(pairs) == 1, f'man/{PACKET}: one signed example is expected'
+    checked = re.findall(r'"([0-9a-f]{40,})"', text('tests/unit/seal_test.cpp'))
+    same('the bytes', 'tests/unit/seal_test.cpp', checked, [re.sub(r'\s', '', part) for part in pairs[0]])
+
+
 # ---- variables, files, options, exit codes
 
 def variables(*names):
@@ -480,6 +489,14 @@ def test_complaints_about_the_policy_are_documented():
     for words in re.findall(r'\bLi "; ([^"]*)"|\bLi "([^"]*)"', listed_there):
         for line in squeeze(''.join(words)).split('; '):
             assert line in said, f'man/{POLICY}, WHAT CANNOT BE READ: address/policy.cpp does not say "{line}"'
+
+
+def test_complaints_about_keys_are_documented():
+    shown = rendered('qmail-verifykeys.5')
+    pieces = [squeeze(line) for _, line in log_literals('qmail/keys_table.cpp')]
+    assert len(pieces) > 8, 'this test does not find the complaints in qmail/keys_table.cpp any more'
+    missing = [line for line in pieces if line.removeprefix('; ') not in shown]
+    assert not missing, 'man/qmail-verifykeys.5 does not have ' + '; '.join(missing)
 
 
 def test_words_of_the_policy():

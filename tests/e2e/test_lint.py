@@ -290,6 +290,24 @@ FAULTS = {
     'a client that is none': (
         append('control/verifyclients', '192.0.2.300\n'),
         [('clients', 'control/verifyclients', 3)], '192.0.2.300'),
+    'a key that is none': (
+        append('control/verifykeys', 'new:secret\n'),
+        [('keys', 'control/verifykeys', 3)], '32 hexadecimal digits'),
+    'a key whose peer is none': (
+        append('control/verifykeys', 'new:00112233445566778899aabbccddeeff:mx.example\n'),
+        [('keys', 'control/verifykeys', 3)], 'not an IP address'),
+    'a key twice': (
+        append('control/verifykeys', 'store:11112233445566778899aabbccddeeff:192.0.2.1\n'),
+        [('keys', 'control/verifykeys', 3)], 'further up'),
+    'keys that others can read': (
+        chmod('control/verifykeys', 0o640),
+        [('keys-open', 'control/verifykeys', 0)], 'has mode 0640'),
+    'keys that others can write': (
+        chmod('control/verifykeys', 0o602),
+        [('keys-open', 'control/verifykeys', 0)], 'chmod 600'),
+    'keys that are another user\'s': (
+        chown('control/verifykeys', JOE),
+        [('keys-open', 'control/verifykeys', 0)], f'belongs to uid {JOE}'),
     'a limit that is none': (
         append('control/verifylimits', 'badpersecond:1\n'),
         [('limits', 'control/verifylimits', 3)], 'badpersecond'),
@@ -463,6 +481,15 @@ def test_the_manual_page_has_each_code():
     written = re.findall(r'^\.It Sy ([\w-]+)$', page.split('.Sh FINDINGS')[1].split('\n.Sh ')[0], re.M)
     codes = re.findall(r'^  X\(\w+, "([\w-]+)"\)', (ROOT / 'vrfy/lint.h').read_text(), re.M)
     assert sorted(written) == sorted(codes), set(written) ^ set(codes)
+
+
+def test_no_secret_is_shown(site):
+    secret = '5ec4e7' * 5 + '5e'
+    for line in (f'{secret}:a', secret, f'a:192.0.2.1:{secret}', f'a b:{secret}', f'a:{secret}0', f'old:{secret}'):
+        site.append('control/verifykeys', line + '\n')
+        done = site.vrfy('--lint')
+        assert 'control/verifykeys line 3: keys: ' in done.stdout and '5ec4e7' not in done.stdout + done.stderr, done.stdout
+        site.mend()
 
 
 # ---- how it is shown

@@ -254,6 +254,46 @@ def test_a_line_that_is_no_address_does_not_stop_the_others(host):
         assert 'standard input, line 2: there is a NUL in it' in done.err and 'standard input, line 3: longer' in done.err
 
 
+# ---- a new key
+
+KEY = re.compile(r'([\w.-]{1,32}):([0-9a-f]{32})\n')
+
+
+def test_genkey_makes_a_line_that_is_always_another(build):
+    before = time.strftime('k%Y%m%d', time.gmtime())
+    keys = [vrfy('--genkey') for _ in range(3)]
+    days = {before, time.strftime('k%Y%m%d', time.gmtime())}
+    for done in keys:
+        assert (done.returncode, done.err) == (0, '') and KEY.fullmatch(done.out)[1] in days
+    assert len({KEY.fullmatch(done.out)[2] for done in keys}) == 3
+    for key_id in ('hub-1', 'x' * 32, 'A.b_c'):
+        assert KEY.fullmatch(vrfy('--genkey', key_id).out)[1] == key_id
+
+
+def test_genkey_is_asked_for_what_makes_no_sense(build):
+    for arguments in (['a b'], ['x' * 33], [''], ['a:b'], ['a', 'b'], ['-n'], ['-s', ':'], ['-j', 'a'], ['-f', 'x'], ['--lint']):
+        done = vrfy('--genkey', *arguments)
+        assert (done.returncode, done.out) == (100, ''), arguments
+
+
+def test_genkey_gives_advice_to_people_only(build):
+    main, side = pty.openpty()
+    done = subprocess.run([VRFY, '--genkey'], stdin=subprocess.DEVNULL, stdout=side, stderr=subprocess.PIPE, text=True)
+    os.close(side)
+    shown = b''
+    while not shown.endswith(b'\n'):
+        shown += os.read(main, 1024)
+    os.close(main)
+    assert done.returncode == 0 and KEY.fullmatch(shown.decode().replace('\r', ''))
+    assert 'control/verifykeys' in done.stderr and '0600' in done.stderr
+    assert KEY.fullmatch(shown.decode().replace('\r', ''))[2] not in done.stderr
+
+
+def test_genkey_on_a_full_disk(build):
+    with open('/dev/full', 'w') as full:
+        assert vrfy('--genkey', stdout=full).returncode == 111
+
+
 # ---- standard output
 
 @pytest.mark.parametrize('arguments', [['-f', '-'], ['-V'], ['--help']])
@@ -458,6 +498,7 @@ def completed(*words, cwd=None):
 
 def test_completion_knows_the_options(build, tmp_path):
     assert {'-f', '-j', '-n', '-s', '-V', '--sender='} <= completed('-')
+    assert completed('--gen') == {'--genkey'}
     assert completed('--se') >= {'--sender='} and '-f' not in completed('--se')
     (tmp_path / 'list').touch()
     assert completed('-f', 'l', cwd=tmp_path) == completed('-nf', '', cwd=tmp_path) == {'list'}

@@ -63,6 +63,8 @@ TEST(VerifyKeys, AFileThatCannotBeUsedAndOneWithoutAKey) {
     EXPECT_TRUE(table.known());
     EXPECT_EQ(table.for_peer(ip("127.0.0.1")), nullptr);
   }
+  EXPECT_TRUE(keys_table::unusable().is_unusable());
+  EXPECT_FALSE(read_keys("").table.is_unusable() || keys_table().is_unusable());
 }
 
 TEST(VerifyKeys, TheSecretsBytes) {

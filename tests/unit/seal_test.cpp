@@ -106,6 +106,12 @@ std::string with_field(std::string datagram, unsigned type, const std::string &v
   return datagram + value;
 }
 
+std::string unhex(const std::string &digits) {
+  std::string bytes;
+  for (size_t i = 0; i + 1 < digits.size(); i += 2) bytes += static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
 }  // namespace
 
 TEST_F(Seal, AQuestionRoundTrip) {
@@ -140,6 +146,18 @@ TEST_F(Seal, WhatIsSummed) {
   EXPECT_EQ(sealed_question(key("one")), with_field(q, QV_FIELD_MAC, field(key("one"), std::string("q\3one\0\0", 7) + q)));
   EXPECT_EQ(sealed_answer(key("one")),
             with_field(a, QV_FIELD_MAC, field(key("one"), std::string("a\3one\0\x0f", 7) + ADDRESS + a)));
+}
+
+// The signed example of qmail-verify-packet(5); test_documents.py sees to it that these are its bytes.
+TEST_F(Seal, TheExampleOfTheManualPage) {
+  const std::string asked =
+      "6e6f40622e6f72670071766572696679328d1f60e207b45a99c32e71fd1846ab3006000101ff0012b0aebc9503ff869b88cab81cffba69276b31";
+  const std::string answered =
+      "e1616c6961730071766572696679328d1f60e207b45a99c32e71fd1846ab300010ff00127461a056440c7795a7f11ee82e80f9f36b31";
+  const keys_table own("k1:00112233445566778899aabbccddeeff\n", complaints);
+  EXPECT_EQ(seal_check_question(own, ip("192.0.2.1"), unhex(asked), by), seal_state::good);
+  ASSERT_TRUE(by);
+  EXPECT_EQ(seal_check_answer(*by, "no@b.org", unhex(answered)), seal_state::good);
 }
 
 TEST_F(Seal, EveryByteOfAQuestionCounts) {

@@ -88,6 +88,18 @@ TEST_F(VrfyOptions, Modes) {
   refuses({"-V", "--help"}, "--help: does not go with another mode: give one of them");
 }
 
+TEST_F(VrfyOptions, AnIdForANewKey) {
+  ASSERT_EQ(read({"--genkey"}), 0);
+  EXPECT_EQ(options.mode, vrfy_genkey);
+  EXPECT_EQ(options.key_id, "");
+  ASSERT_EQ(read({"--genkey", "hub.1"}), 0);
+  EXPECT_EQ(options.key_id, "hub.1");
+  refuses({"--genkey", "a", "b"}, "--genkey takes an id, and nothing else");
+  refuses({"--genkey", "-n"}, "--genkey takes an id, and nothing else");
+  refuses({"--genkey", "a:b"}, "--genkey: an id is 1 to 32 letters, digits, dots, dashes and underscores");
+  refuses({"--genkey", ""}, "--genkey: an id is 1 to 32 letters, digits, dots, dashes and underscores");
+}
+
 TEST_F(VrfyOptions, WhatMakesNoSenseIsRefused) {
   refuses({}, "no address: name one, or give -f FILE");
   refuses({"-n"}, "no address: name one, or give -f FILE");
