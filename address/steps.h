@@ -38,6 +38,11 @@
   X(virtual_all,           "virtualdomains", "all",           "%f%l: %n: all domains; judged as %d") \
   X(virtual_exception,     "virtualdomains", "exception",     "%f%l: %n: nothing after the colon, so it is not for this host") \
   X(virtual_none,          "virtualdomains", "none",          "%f: no line for %n, so it is not for this host") \
+  X(routes_none,           "verifyroutes",   "none",          "%f: no line for %n, so no other server is asked") \
+  X(routes_nobody,         "verifyroutes",   "nobody",        "%f%l: no other server is asked about %n") \
+  X(routes_servers,        "verifyroutes",   "servers",       "%f%l: the daemon asks about %n elsewhere: %d") \
+  X(routes_wrong,          "verifyroutes",   "wrong",         "nobody can be asked about %n, which is answered \"temporary\": %d") \
+  X(routes_unreadable,     "verifyroutes",   "unreadable",    "%f cannot be read%e") \
   X(policy_applies,        "policy",         "applies",       "%f%l: %n") \
   X(policy_none,           "policy",         "none",          "%f: no line for %n") \
   X(policy_unreadable,     "policy",         "unreadable",    "%f could not be read yet: every domain is only observed") \

@@ -7,13 +7,12 @@
 #include "answer.h"
 #include "here.h"
 #include "json.h"
+#include "routed.h"
 #include "say.h"
-
-namespace {
 
 // ---- a judgement made here
 
-void keep(void *to, const address_step *s) {
+void vrfy_step::keep(void *to, const address_step *s) {
   vrfy_step step;
   step.step = s->step;
   step.found = s->found;
@@ -26,13 +25,16 @@ void keep(void *to, const address_step *s) {
   static_cast<std::vector<vrfy_step> *>(to)->push_back(std::move(step));
 }
 
-vrfy_judged judge(const vrfy_options &options, vrfy_host &host, const std::string &address) {
+namespace {
+
+vrfy_judged judge(const vrfy_options &options, vrfy_host &host, vrfy_routed &routed, const std::string &address) {
   vrfy_judged out;
   if (vrfy_cannot_be_asked(address, out.answer)) return out;
   const address_question question = vrfy_question(options, address);
   address_answer answer;
-  address_explain(host.get(), &question, &answer, keep, &out.steps);
+  address_explain(host.get(), &question, &answer, vrfy_step::keep, &out.steps);
   out.answer = vrfy_answer_of(answer);
+  routed.tell(host, address, out);
   return out;
 }
 
@@ -50,6 +52,8 @@ bool is_momentary(unsigned reason) {
     case QV_REASON_HOME_HANGS:
     case QV_REASON_WORKER_LOST:
     case QV_REASON_LIMITED:
+    case QV_REASON_SERVER_SILENT:
+    case QV_REASON_ROUTE_LOOP:
     case QV_REASON_RESOURCE_TROUBLE: return true;
     default: return false;
   }
@@ -97,7 +101,7 @@ std::string step_json(const vrfy_step &s) {
 }  // namespace
 
 std::string vrfy_explain_difference(const vrfy_answer &answer, const vrfy_judged &judged, bool asked, bool root) {
-  if (!asked || same(answer, judged.answer)) return {};
+  if (!asked || same(answer, judged.answer) || (judged.routed && answer.why.empty())) return {};
   const std::string who = answer.why.empty() ? "the daemon says " + in_words(answer) : "no daemon has answered";
   return who + "; here it is " + in_words(judged.answer) + ". What the daemon says counts: " +
          what_to_do(answer, judged, root);
@@ -109,6 +113,7 @@ std::string vrfy_explain_text(const vrfy_answer &answer, const vrfy_judged &judg
   if (!answer.why.empty()) out += indented(answer.why);
   if (const std::string other = vrfy_explain_difference(answer, judged, asked, geteuid() == 0); !other.empty())
     out += indented(other);
+  if (asked && judged.routed && answer.why.empty()) out += indented("the daemon says " + in_words(answer));
   out += indented("qmail-smtpd would reply: " + vrfy_reply(answer.verdict).text +
                   (answer.verdict == QV_REMOTE ? ", if control/rcpthosts has the domain, or the client may relay" : ""));
   if (answer.verdict == QV_INVALID)
@@ -134,8 +139,9 @@ bool vrfy_explain(const vrfy_options &options, const vrfy_explained &explained) 
   if (!options.here && !asker) return false;
   const std::unique_ptr<vrfy_host> host = vrfy_host::open(options);
   if (!host) return false;
+  vrfy_routed routed(options);
   for (const std::string &address : options.addresses) {
-    const vrfy_judged judged = judge(options, *host, address);
+    const vrfy_judged judged = judge(options, *host, routed, address);
     const vrfy_answer answer = asker ? asker->ask(address) : judged.answer;
     explained(answer, options.json ? vrfy_explain_json(address, answer, judged, asker != nullptr)
                                    : vrfy_explain_text(answer, judged, asker != nullptr) + vrfy_line(address, answer));

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "address/address.h"
 #include "asker.h"
 #include "options.h"
 
@@ -20,12 +21,16 @@ struct vrfy_step {
   std::string step, found, file, name, text;
   unsigned line = 0, depth = 0;
   int error = 0;
+
+  // For address_explain: appends it to the std::vector<vrfy_step> at to.
+  static void keep(void *to, const struct address_step *step);
 };
 
 // A judgement made here, and how it was made.
 struct vrfy_judged {
   vrfy_answer answer;
   std::vector<vrfy_step> steps;
+  bool routed = false;  // the daemon asks another server
 };
 
 // Gets each address with the answer that counts, and what is to be printed for it: the

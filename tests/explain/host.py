@@ -172,14 +172,14 @@ class Server:
     def __init__(self, reason):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(('127.0.0.1', 11113))
-        self.reason = reason
+        self.reason, self.status = reason, b'\xf2'
         threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
         while True:
             question, client = self.socket.recvfrom(65536)
             nonce = question.split(b'\0', 1)[1][8:24]
-            self.socket.sendto(b'\xf2joe\0' + packets.MAGIC + nonce + struct.pack('>H', self.reason), client)
+            self.socket.sendto(self.status + b'joe\0' + packets.MAGIC + nonce + struct.pack('>H', self.reason), client)
 
 
 # ---- what there is to ask
@@ -301,6 +301,15 @@ class Asker:
             server.reason = number
             self.ask(reason, 'joe-list@example.org', '-v', '-s', '127.0.0.1',
                      remark='the daemon is one that gives this reason whatever it is asked')
+        (QMAIL / 'control/verifyroutes').write_text(
+            '# stores\nstore.example.net:192.0.2.1,192.0.2.2:12345\nlost.example.net:mail.example.net\n')
+        for reason, number, domain in (('server-silent', 57, 'store'), ('route-loop', 58, 'store'),
+                                       ('route-trouble', 59, 'lost'), ('plain-unsure', 60, 'store')):
+            server.reason, server.status = number, b'\xf0' if reason == 'plain-unsure' else b'\xf2'
+            self.ask(reason, f'joe@{domain}.example.net', '-v', '-s', '127.0.0.1',
+                     remark='the daemon is one that gives this reason whatever it is asked')
+        (QMAIL / 'control/verifyroutes').unlink()
+        server.reason, server.status = 56, b'\xf2'
         self.json('json-daemon', PLAIN.values(), '-s', '127.0.0.1')
 
 
