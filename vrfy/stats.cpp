@@ -34,9 +34,7 @@ constexpr family FAMILIES[] = {
     {"connections", "Connections to UNIX sockets."},
     {"questions_total", "Datagrams that came, by where they came to and by packet."},
     {"stats_questions_total", "Questions for these counters."},
-    {"ignored_total",
-     "Datagrams that were not answered: no question, the asker is not in control/verifyclients or has no key of "
-     "control/verifykeys; and those of servers that were no answer."},
+    {"ignored_total", "Datagrams without an answer: no question, asker not known, not signed; servers' that are none."},
     {"routed_total", "Questions about domains in control/verifyroutes, by what answered them."},
     {"servers_asked_total", "Questions that were sent to other servers for them."},
     {"unsent_total", "Answers that could not be sent."},

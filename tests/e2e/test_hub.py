@@ -83,7 +83,7 @@ def test_what_is_not_routed_is_remote_as_ever():
 def test_answers_are_kept_for_a_while_and_forgotten_when_told():
     with store() as there, hub(f'store.example:{there.at}\n') as here:
         assert here.tell(b'joe@store.example').result == VALID
-        asked = len(there.decisions())
+        asked = len(until('the store has been asked', there.decisions))
         assert here.tell(b'joe@STORE.example').result == VALID
         here.logged('joe@STORE.example permitted for joe. default-delivery kept\n')
         assert len(there.decisions()) == asked
