@@ -112,10 +112,44 @@ TEST(VerifyLimits, WhatIsNoNumberChangesNothing) {
   }
 }
 
+TEST(VerifyLimits, HowLongAnswersAreKept) {
+  const limits_settings none;
+  EXPECT_EQ(none.keep_valid_ms, 300000);
+  EXPECT_EQ(none.keep_invalid_ms, 1000);
+  EXPECT_EQ(none.keep_stale_ms, 86400000);
+  EXPECT_EQ(none.keep_answers, 131072u);
+  const read_settings r("KeepValid: 60\nkeepinvalid:0\nkeepstale:3600\nkeepanswers:1024\n");
+  EXPECT_TRUE(r.complaints.empty());
+  EXPECT_FALSE(r.settings.on());
+  EXPECT_EQ(r.settings.keep_valid_ms, 60000);
+  EXPECT_EQ(r.settings.keep_invalid_ms, 0);
+  EXPECT_EQ(r.settings.keep_stale_ms, 3600000);
+  EXPECT_EQ(r.settings.keep_answers, 1024u);
+}
+
+TEST(VerifyLimits, HowLongAnswersAreKeptHasBounds) {
+  const read_settings r("keepvalid:86401\nkeepinvalid:61\nkeepstale:604801\nkeepanswers:1023\nkeepanswers:16777217\nkeepvalid:\n");
+  const limits_settings none;
+  EXPECT_EQ(r.settings.keep_valid_ms, none.keep_valid_ms);
+  EXPECT_EQ(r.settings.keep_invalid_ms, none.keep_invalid_ms);
+  EXPECT_EQ(r.settings.keep_stale_ms, none.keep_stale_ms);
+  EXPECT_EQ(r.settings.keep_answers, none.keep_answers);
+  const std::string file = "control/verifylimits line ", write = " changes nothing: write a number";
+  const std::vector<std::string> expected = {
+      file + "1: \"keepvalid:86401\"" + write + " of seconds behind the colon, from 0 to 86400",
+      file + "2: \"keepinvalid:61\"" + write + " of seconds behind the colon, from 0 to 60",
+      file + "3: \"keepstale:604801\"" + write + " of seconds behind the colon, from 0 to 604800",
+      file + "4: \"keepanswers:1023\"" + write + " from 1024 to 16777216 behind the colon",
+      file + "5: \"keepanswers:16777217\"" + write + " from 1024 to 16777216 behind the colon",
+      file + "6: \"keepvalid:\"" + write + " of seconds behind the colon, from 0 to 86400"};
+  EXPECT_EQ(r.complaints, expected);
+}
+
 TEST(VerifyLimits, WhatElseCannotBeRead) {
   const read_settings r("badperminute\nexempt:mx.example\n badperhour:1\nbadpersecond:1\nexempt\n60\nbadperhour:7\nbadperhour:8\n");
   const std::string file = "control/verifylimits line ", write =
-      " is not understood, and changes nothing: write badperminute:number, badperhour:number or exempt:prefix";
+      " is not understood, and changes nothing: write badperminute:number, badperhour:number, exempt:prefix, "
+      "keepvalid:seconds, keepinvalid:seconds, keepstale:seconds or keepanswers:number";
   const std::vector<std::string> expected = {
       file + "1: \"badperminute\"" + write,
       file + "2: \"exempt:mx.example\" exempts nobody: not an IP address (write 192.0.2.1, 192.0.2.0/24, 192.0.2. or "
