@@ -64,6 +64,8 @@
   X(ENVNOATHOST_NOWHERE, "envnoathost-nowhere") \
   X(POLICY, "policy") \
   X(POLICY_NOWHERE, "policy-nowhere") \
+  X(ROUTES, "routes") \
+  X(ROUTE_SELF, "route-self") \
   X(CLIENTS, "clients") \
   X(KEYS, "keys") \
   X(KEYS_OPEN, "keys-open") \
@@ -217,7 +219,7 @@ class lint_files {
 void lint_domains(lint_host &host, const lint_files &files, lint_report &report);
 
 // Of them only that what control/rcpthosts and control/morercpthosts accept is of this
-// host or routed (the code rcpthost-nowhere).
+// host or routed, by control/smtproutes or control/verifyroutes (the code rcpthost-nowhere).
 void lint_nowhere(lint_host &host, const lint_files &files, lint_report &report);
 
 // Whose home is to be looked at, and where it is named.

@@ -56,6 +56,7 @@ constexpr struct known_file {
              {"defaulthost", Form::word, Reader::root},
              {"defaultdomain", Form::word, Reader::root},
              {"plusdomain", Form::word, Reader::root},
+             {"verifyroutes", Form::colon, Reader::root},
              {"verifypolicy", Form::other, Reader::root},
              {"verifyclients", Form::other, Reader::root},
              {"verifykeys", Form::other, Reader::root},
@@ -207,13 +208,21 @@ class name_check {
   lint_report &report_;
 };
 
+// qmail takes blanks around a name for a part of it; the daemon's files have it otherwise.
+std::string_view unblanked(std::string_view name) {
+  const size_t begin = std::min(name.find_first_not_of(BLANKS), name.size());
+  return name.substr(begin, name.find_last_not_of(BLANKS) + 1 - begin);
+}
+
 // name:value, or name alone. False: it does not count.
 bool split(const known_file &file, const control_line &line, lint_entry &entry, lint_report &report) {
   entry.line = line.number;
   const size_t colon = file.form == Form::colon ? line.text.find(':') : line.text.npos;
   entry.name = text_lower(line.text.substr(0, colon));
   if (colon != line.text.npos) entry.value = line.text.substr(colon + 1);
+  if (file.name == "verifyroutes") entry.name = unblanked(entry.name);
   if (file.form != Form::colon || colon != line.text.npos) return true;
+  if (file.name == "verifyroutes") return false;  // its own reader tells
   report.add(lint_code::NO_COLON, {path_of(file.name), line.number},
              lint_quoted(line.text) + " has no colon: qmail passes over the line",
              file.name == "smtproutes" ? "write domain:host, or take it out" : "write domain:user, or take it out");

@@ -1,6 +1,8 @@
 // lint_domains.cpp - control files against each other, see lint.h.
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <set>
 
 #include "address/policy.h"
@@ -9,7 +11,10 @@
 #include "qmail/clients.h"
 #include "qmail/keys_table.h"
 #include "qmail/limits_settings.h"
+#include "qmail/routes.h"
 #include "qmail/text.h"
+#include "qmail-verify.h"
+#include "udpbits.h"
 
 namespace {
 
@@ -27,11 +32,37 @@ bool below(std::string_view name, std::string_view suffix) {
   return suffix.starts_with('.') && name.size() > suffix.size() && name.ends_with(suffix);
 }
 
+using endpoints = std::vector<udp_endpoint>;
+
+// Where the daemon listens if it is not told otherwise.
+bool has_own_address(const endpoints &servers) {
+  static const std::string own = QV_DEFAULT_IP ":" + std::to_string(QV_DEFAULT_PORT);
+  return std::any_of(servers.begin(), servers.end(), [](const udp_endpoint &server) {
+    char text[UDP_TEXT_MAX];
+    udp_format(&server, text);
+    return text == own;
+  });
+}
+
+// What a line of control/verifyroutes has behind its colon, or follows in a line of
+// control/smtproutes that has this behind it.
+routes_table servers_of(std::string_view value, std::string_view relay = {}) {
+  std::vector<std::string> complaints;
+  const std::string line = "x:" + std::string(relay);
+  return {"x:" + std::string(value), &line, 0, complaints};
+}
+
+bool has_servers(const lint_entry &e) { return e.value.find_first_not_of(" \t") != e.value.npos; }
+
 std::string_view domain_of(std::string_view name) { return name.substr(name.rfind('@') + 1); }
 
 class domains {
  public:
-  domains(lint_host &host, const lint_files &files, lint_report &report) : host_(host), files_(files), report_(report) {
+  domains(lint_host &host, const lint_files &files, lint_report &report)
+      : host_(host),
+        files_(files),
+        report_(report),
+        routes_(files["verifyroutes"].text, &files["smtproutes"].text, 0, route_complaints_) {
     for (const lint_entry &e : files["virtualdomains"].entries)
       if (e.name.find('@') != std::string::npos && !e.value.empty())
         with_addresses_.insert(std::string(domain_of(e.name)));
@@ -90,6 +121,30 @@ class domains {
                     "take the line out, or the domain out of control/locals and control/virtualdomains");
   }
 
+  // Which other servers the daemon asks.
+  void verifyroutes() {
+    const lint_files::one &file = files_["verifyroutes"];
+    for (const char *of : {"control/verifyroutes", "control/smtproutes"})
+      lint_sentences(lint_code::ROUTES, of, complaints_about(of), "see qmail-verifyroutes(5)", report_);
+    for (const lint_entry &e : file.entries) {
+      if (!has_servers(e) || file.find(e.name)->line != e.line) continue;
+      if (!e.name.empty() && !e.name.starts_with('.') && is_here(e.name))
+        report_.add(lint_code::ROUTE_LOCAL, {"control/verifyroutes", e.line},
+                    lint_quoted(e.name) + " is this host's own domain: its addresses are judged here, and no server is asked",
+                    "take the line out, or the domain out of control/locals and control/virtualdomains");
+      else if (takes_mail() && !e.name.empty() && !accepted_below(e.name))
+        needed("control/verifyroutes", e, false);
+      if (has_own_address(servers_of(e.value).servers()))
+        report_.add(lint_code::ROUTE_SELF, {"control/verifyroutes", e.line},
+                    "names the address at which the daemon of this host listens: it asks itself",
+                    "write the address of the host that has the users");
+    }
+    for (const lint_entry *e : relays_to_here())
+      report_.add(lint_code::ROUTE_SELF, {"control/smtproutes", e->line},
+                  "leads to this host, and control/verifyroutes follows it: the daemon asks itself",
+                  "name the server for this domain in control/verifyroutes");
+  }
+
   // Mail that comes in is accepted for the domains of this host?
   void rcpthosts() {
     const lint_files::one &file = files_["rcpthosts"];
@@ -97,8 +152,7 @@ class domains {
       report_.add(lint_code::RCPTHOSTS_MISSING, {"control/rcpthosts", 0},
                   "is missing: qmail-smtpd takes mail for every domain from everybody (open relay)",
                   "write the domains of this host into it, one a line");
-    // empty: a host that takes mail of its own clients only
-    if (!rcpthosts_there() || !more_known_ || (control_lines(file.text).empty() && more_.empty())) return;
+    if (!takes_mail()) return;
     for (const lint_entry &e : files_["locals"].entries) needed("control/locals", e, false);
     for (const lint_entry &e : virtualdomains().entries)
       if (!e.value.empty()) needed("control/virtualdomains", e, true);
@@ -106,7 +160,7 @@ class domains {
 
   // Does what is accepted lead anywhere?
   void nowhere() {
-    if (!files_.known({"locals", "virtualdomains", "smtproutes"})) return;
+    if (!files_.known({"locals", "virtualdomains", "smtproutes", "verifyroutes"})) return;
     for (const lint_entry &e : files_["rcpthosts"].entries) leads("control/rcpthosts", e);
     for (const lint_entry &e : files_["morercpthosts"].entries) leads("control/morercpthosts", e);
     if (files_["morercpthosts"].look == Look::absent)
@@ -167,6 +221,10 @@ class domains {
  private:
   const lint_files::one &virtualdomains() const { return files_["virtualdomains"]; }
   bool rcpthosts_there() const { return files_["rcpthosts"].look == Look::found; }
+  // An empty control/rcpthosts: a host that takes mail of its own clients only.
+  bool takes_mail() const {
+    return rcpthosts_there() && more_known_ && !(control_lines(files_["rcpthosts"].text).empty() && more_.empty());
+  }
 
   // control/locals, or control/me where that is missing
   bool is_local(std::string_view name) const {
@@ -190,6 +248,33 @@ class domains {
   bool is_here(std::string_view name) const { return is_local(name) || is_virtual(name); }
   bool is_routed(std::string_view name) const { return covering(files_["smtproutes"], name, true) != nullptr; }
 
+  // Does the daemon ask a server about it?
+  bool is_verified(std::string_view name) const { return routes_.find(name) != nullptr; }
+
+  std::vector<std::string> complaints_about(std::string_view file) const {
+    std::vector<std::string> out;
+    std::copy_if(route_complaints_.begin(), route_complaints_.end(), std::back_inserter(out),
+                 [&](const std::string &sentence) { return sentence.starts_with(file); });
+    return out;
+  }
+
+  // The lines of control/smtproutes that lead here, and that control/verifyroutes follows for
+  // some domain: of two names of which a domain has both, one is the other's ending.
+  std::vector<const lint_entry *> relays_to_here() const {
+    const lint_files::one &routes = files_["verifyroutes"], &relays = files_["smtproutes"];
+    std::map<unsigned, const lint_entry *> found;
+    const auto look = [&](const lint_entry *route, const lint_entry *relay) {
+      if (!route || !relay || !servers_of(route->value).follows_smtproutes()) return;
+      if (has_own_address(servers_of("smtproutes", relay->value).servers())) found[relay->line] = relay;
+    };
+    if (!routes_.follows_smtproutes()) return {};
+    for (const lint_entry &e : routes.entries) look(routes.find(e.name), covering(relays, e.name, true));
+    for (const lint_entry &e : relays.entries) look(covering(routes, e.name, true), relays.find(e.name));
+    std::vector<const lint_entry *> out;
+    for (const auto &[line, relay] : found) out.push_back(relay);
+    return out;
+  }
+
   // Is there a domain of this host below this suffix?
   bool has_below(std::string_view suffix) const {
     const auto is_below = [&](const lint_entry &e) { return below(domain_of(e.name), suffix); };
@@ -205,6 +290,14 @@ class domains {
     for (size_t at = 0; at < name.size(); ++at)
       if ((at == 0 || name[at] == '.') && more_.contains(std::string(name.substr(at)))) return true;
     return false;
+  }
+
+  // Is a domain accepted that is this, or below this suffix?
+  bool accepted_below(std::string_view name) const {
+    const auto &names = files_["rcpthosts"].entries;
+    return accepted(name) ||
+           std::any_of(names.begin(), names.end(), [&](const lint_entry &e) { return below(e.name, name); }) ||
+           std::any_of(more_.begin(), more_.end(), [&](const std::string &other) { return below(other, name); });
   }
 
   // This host's own names take mail from its own programs, and need not be known outside.
@@ -223,18 +316,24 @@ class domains {
         "add it there, or take it out here");
   }
 
+  bool routed_below(std::string_view suffix) const {
+    const auto &relays = files_["smtproutes"].entries, &routes = files_["verifyroutes"].entries;
+    const auto is_below = [&](const lint_entry &e) { return below(e.name, suffix); };
+    return std::any_of(relays.begin(), relays.end(), is_below) ||
+           std::any_of(routes.begin(), routes.end(), [&](auto &e) { return is_below(e) && has_servers(e); });
+  }
+
   void leads(const char *file, const lint_entry &e) {
     const lint_entry *counts = files_[std::string_view(file).substr(sizeof "control/" - 1)].find(e.name);
     if (counts && counts->line != e.line) return;
-    if (e.name.starts_with('[') || is_ours(e.name) || is_routed(e.name) || text_equal(e.name, files_.line("me")))
+    if (e.name.starts_with('[') || is_ours(e.name) || is_routed(e.name) || is_verified(e.name) ||
+        text_equal(e.name, files_.line("me")))
       return;
-    const auto &routes = files_["smtproutes"].entries;
-    const auto is_below = [&](const lint_entry &r) { return below(r.name, e.name); };
-    if (has_below(e.name) || std::any_of(routes.begin(), routes.end(), is_below)) return;
+    if (has_below(e.name) || routed_below(e.name)) return;
     report_.add(lint_code::RCPTHOST_NOWHERE, {file, e.line},
                 lint_quoted(e.name) +
                     " is accepted, but neither in control/locals nor in control/virtualdomains nor in "
-                    "control/smtproutes: its mail is sent on to wherever the DNS says",
+                    "control/smtproutes nor in control/verifyroutes: its mail is sent on to wherever the DNS says",
                 "take it out; or add it to one of them, to control/smtproutes as \"" + e.name +
                     ":\" if this host is a backup MX for it");
   }
@@ -262,6 +361,8 @@ class domains {
   lint_host &host_;
   const lint_files &files_;
   lint_report &report_;
+  std::vector<std::string> route_complaints_;
+  routes_table routes_;
   std::set<std::string> with_addresses_;  // domains of which single addresses are virtual
   std::set<std::string> more_;            // control/morercpthosts.cdb
   bool more_known_ = true;
@@ -286,6 +387,7 @@ void lint_domains(lint_host &host, const lint_files &files, lint_report &report)
   rules.percenthack();
   rules.envnoathost();
   rules.routes();
+  rules.verifyroutes();
   rules.policy();
   rules.daemon_files();
 }

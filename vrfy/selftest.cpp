@@ -84,7 +84,7 @@ class selftest {
  private:
   // Files without which it cannot be said what there is to be asked.
   void known(const lint_files &files) {
-    for (const char *name : {"me", "locals", "virtualdomains", "rcpthosts", "morercpthosts", "smtproutes"}) {
+    for (const char *name : {"me", "locals", "virtualdomains", "rcpthosts", "morercpthosts", "smtproutes", "verifyroutes"}) {
       if (files[name].look != Look::failed) continue;
       vrfy_say(std::string("control/") + name + " cannot be read: nothing is said about its domains");
       trouble_ = true;

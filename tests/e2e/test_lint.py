@@ -38,6 +38,15 @@ KINDS = {
     'a relay in front of others': {
         'control': {'me': 'mx.example\n', 'locals': 'mx.example\n', 'rcpthosts': 'a.example\n.b.example\n',
                     'smtproutes': 'a.example:10.0.0.1\n.b.example:10.0.0.2\n'}},
+    'a hub in front of stores': {
+        'control': {'me': 'hub.example\n', 'locals': 'hub.example\n',
+                    'rcpthosts': 'hub.example\na.example\nb.example\nx.c.example\n.d.example\ne.example\n',
+                    'smtproutes': '.c.example:[192.0.2.3]:2525\nno.d.example:mx.example\n',
+                    'verifyroutes': 'a.example : 192.0.2.1 , 192.0.2.2\n.d.example:[2001:db8::1]\nno.d.example:\n'
+                                    'b.example:/run/store\n.c.example:SMTPROUTES\n:192.0.2.4:2000\n'}},
+    'a hub that follows smtproutes': {
+        'control': {'me': 'hub.example\n', 'locals': 'hub.example\n', 'rcpthosts': 'a.example\nb.example\n',
+                    'smtproutes': 'a.example:10.0.0.1\nb.example:10.0.0.2:26\n', 'verifyroutes': ':smtproutes\n'}},
     'everything virtual': {
         'control': {'me': 'mx.example\n', 'locals': '', 'rcpthosts': 'a.example\nb.example\n',
                     'virtualdomains': ':joe\n'},
@@ -269,6 +278,53 @@ FAULTS = {
     'a route for a domain of this host': (
         append('control/smtproutes', 'shop.example:192.0.2.3\n'),
         [('route-local', 'control/smtproutes', 4)], 'shop.example'),
+    'a server that is a name': (
+        put('control/verifyroutes', '# x\nbackup.example:store.example\n'),
+        [('routes', 'control/verifyroutes', 2)], 'host names are not looked up'),
+    'a server of several that cannot be read': (
+        put('control/verifyroutes', 'backup.example:192.0.2.3,192.0.2.300\n'),
+        [('routes', 'control/verifyroutes', 1)], 'left out'),
+    'a routed domain without a colon': (
+        put('control/verifyroutes', 'backup.example\n'),
+        [('routes', 'control/verifyroutes', 1)], 'no colon'),
+    'a line of smtproutes that cannot be followed': (
+        both(put('control/verifyroutes', ':smtproutes\n'), append('control/smtproutes', '.parts.example:mx.example\n')),
+        [('routes', 'control/smtproutes', 4)], 'cannot follow'),
+    'a server for a domain of this host': (
+        put('control/verifyroutes', 'backup.example:192.0.2.3\nshop.example:192.0.2.3\n'),
+        [('route-local', 'control/verifyroutes', 2)], 'judged here'),
+    'a server for a local domain': (
+        put('control/verifyroutes', 'Example.org:192.0.2.3\n'),
+        [('route-local', 'control/verifyroutes', 1)], 'control/locals'),
+    'a routed domain that is not accepted': (
+        put('control/verifyroutes', 'quiet.example:192.0.2.3\n'),
+        [('not-in-rcpthosts', 'control/verifyroutes', 1)], 'quiet.example'),
+    'a routed suffix of which nothing is accepted': (
+        put('control/verifyroutes', '.quiet.example:192.0.2.3\n'),
+        [('not-in-rcpthosts', 'control/verifyroutes', 1)], '.quiet.example'),
+    'a routed domain twice': (
+        put('control/verifyroutes', 'backup.example:192.0.2.3\nBackup.example :192.0.2.4\n'),
+        [('duplicate', 'control/verifyroutes', 1)], 'line 2'),
+    'a star in a routed domain': (
+        put('control/verifyroutes', '*.parts.example:192.0.2.3\n'),
+        [('name-star', 'control/verifyroutes', 1)], '.domain'),
+    'the daemon asks itself': (
+        put('control/verifyroutes', 'backup.example:192.0.2.3,127.0.0.1\n'),
+        [('route-self', 'control/verifyroutes', 1)], 'asks itself'),
+    'the daemon asks itself for all': (
+        put('control/verifyroutes', '::\n'),
+        [('route-self', 'control/verifyroutes', 1)], 'asks itself'),
+    'the daemon asks itself by way of smtproutes': (
+        both(put('control/verifyroutes', 'www.quiet.example:192.0.2.3\n.example:smtproutes\n',),
+            append('control/rcpthosts', 'www.quiet.example\n'),
+            append('control/smtproutes', '.parts.example:[127.0.0.1]:2525\nwww.quiet.example:127.0.0.1\n')),
+        [('route-self', 'control/smtproutes', 4)], 'asks itself'),
+    'verifyroutes with carriage returns': (
+        put('control/verifyroutes', 'backup.example:192.0.2.3\r\n'),
+        [('cr', 'control/verifyroutes', 1)], 'UNIX'),
+    'verifyroutes is a directory': (
+        lambda s: (s.change('control/verifyroutes'), (s.dir / 'control/verifyroutes').mkdir()),
+        [('unread', 'control/verifyroutes', 0)], 'Is a directory'),
     'percenthack for a domain that is not here': (
         put('control/percenthack', 'strange.example\n'),
         [('percenthack-nowhere', 'control/percenthack', 1)], 'strange.example'),

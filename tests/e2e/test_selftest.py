@@ -125,6 +125,32 @@ def test_an_exception_goes_nowhere(site):
     assert selftest(site)[1] == 1
 
 
+@pytest.mark.parametrize('routes, status', [
+    ('', 1), ('lost.example:\n', 1), ('.example:192.0.2.1\nlost.example:\n', 1), ('.lost.example:192.0.2.1\n', 1),
+    ('lost.example:smtproutes\n', 1), ('lost.example:192.0.2.1\n', 0), (' Lost.Example : store.example\n', 0), ('.example:/socket\n', 0), ('::\n', 0),
+])
+def test_which_domains_are_routed(site, routes, status):
+    """As the daemon finds a line; one that cannot be read is temporary, and surely meant."""
+    site.append('control/rcpthosts', 'lost.example\n')
+    site.put('control/verifyroutes', routes)
+    assert selftest(site)[1] == status
+
+
+def test_a_suffix_with_routes_below_it(site):
+    site.append('control/rcpthosts', '.lost.example\n')
+    site.put('control/verifyroutes', 'a.lost.example:\n')
+    assert selftest(site)[1] == 1
+    site.put('control/verifyroutes', 'a.lost.example:192.0.2.1\n')
+    assert selftest(site)[1] == 0
+
+
+def test_routes_that_cannot_be_read(site):
+    site.change('control/verifyroutes')
+    (site.dir / 'control/verifyroutes').mkdir()
+    done = site.vrfy('-n', '--selftest')
+    assert done.returncode == 111 and 'control/verifyroutes cannot be read' in done.stderr
+
+
 def test_what_could_not_be_told(site):
     site.append('control/rcpthosts', 'lost.example\n')
     site.chmod('home/list', 0o000)

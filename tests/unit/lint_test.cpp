@@ -223,7 +223,7 @@ TEST_F(Lint, NothingGoesWrongWithStrangeFiles) {
         std::string("*"), std::string(" \t:\n:\n::\n"), std::string("[1.2.3.4]:\n")}) {
     for (const char *name :
          {"me", "locals", "virtualdomains", "rcpthosts", "morercpthosts", "smtproutes", "percenthack", "badmailfrom",
-          "verifypolicy", "verifyclients", "verifykeys", "verifylimits", "databytes"}) {
+          "verifypolicy", "verifyroutes", "verifyclients", "verifykeys", "verifylimits", "databytes"}) {
       const auto before = machine.controls;
       machine.set_control(name, text);
       run();
