@@ -130,7 +130,8 @@ class domains {
       if (!has_servers(e) || file.find(e.name)->line != e.line) continue;
       if (!e.name.empty() && !e.name.starts_with('.') && is_here(e.name))
         report_.add(lint_code::ROUTE_LOCAL, {"control/verifyroutes", e.line},
-                    lint_quoted(e.name) + " is this host's own domain: its addresses are judged here, and no server is asked",
+                    lint_quoted(e.name) +
+                        " is this host's own domain: its addresses are judged here, and no server is asked",
                     "take the line out, or the domain out of control/locals and control/virtualdomains");
       else if (takes_mail() && !e.name.empty() && !accepted_below(e.name))
         needed("control/verifyroutes", e, false);

@@ -127,7 +127,8 @@ def test_an_exception_goes_nowhere(site):
 
 @pytest.mark.parametrize('routes, status', [
     ('', 1), ('lost.example:\n', 1), ('.example:192.0.2.1\nlost.example:\n', 1), ('.lost.example:192.0.2.1\n', 1),
-    ('lost.example:smtproutes\n', 1), ('lost.example:192.0.2.1\n', 0), (' Lost.Example : store.example\n', 0), ('.example:/socket\n', 0), ('::\n', 0),
+    ('lost.example:smtproutes\n', 1), ('lost.example:192.0.2.1\n', 0), (' Lost.Example : store.example\n', 0),
+    ('.example:/socket\n', 0), ('::\n', 0),
 ])
 def test_which_domains_are_routed(site, routes, status):
     """As the daemon finds a line; one that cannot be read is temporary, and surely meant."""
