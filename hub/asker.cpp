@@ -74,6 +74,7 @@ struct server_link {
   server_health health;
   Form form = Form::unknown;
   unique_fd fd;
+  long long used_ms = 0;            // when something was sent on it last
   std::vector<std::string> outbox;  // datagrams for fd
   bool shares() const { return path || form == Form::extended; }
 };
@@ -184,6 +185,7 @@ struct hub_asker::state {
   std::map<std::string, long long> noted;
   random_bytes random;
   std::vector<unsigned> to_flush;
+  size_t shared_open = 0;  // sockets of links, and perhaps some that have been closed
   long long now = 0;  // of the call that is under way
 
   state(const routes_table &r, const keys_table &k, kept *s, answered d, note n, count c)
@@ -208,6 +210,7 @@ struct hub_asker::state {
   void next_try(flight &f);
   bool usable(const flight &f, size_t k, bool aside) const;
   void post(flight &f, size_t k);
+  void make_room();
   bool post_shared(server_link &link, unsigned number, std::string datagram);
   bool post_own(flight &f, unsigned number, const std::string &datagram);
   std::string datagram_for(const flight &f, const server_link &link);
@@ -387,10 +390,29 @@ void hub_asker::state::post(flight &f, size_t k) {
   counted(hub_event::sent);
 }
 
+// Descriptors are few: where there are more servers than that the one gives way that has been
+// asked least lately. What it has not answered is asked again.
+void hub_asker::state::make_room() {
+  if (shared_open < HUB_SHARED_MAX) return;
+  server_link *oldest = nullptr;
+  shared_open = 0;
+  for (server_link &link : links) {
+    if (!link.fd) continue;
+    ++shared_open;
+    if (link.outbox.empty() && (!oldest || link.used_ms < oldest->used_ms)) oldest = &link;
+  }
+  if (shared_open < HUB_SHARED_MAX || !oldest) return;
+  oldest->fd.reset();
+  --shared_open;
+}
+
 bool hub_asker::state::post_shared(server_link &link, unsigned number, std::string datagram) {
+  link.used_ms = now;
   if (!link.fd) {
+    make_room();
     link.fd.reset(connect_udp(&link.at));
     if (!link.fd) return false;
+    ++shared_open;
     setsockopt(link.fd.get(), SOL_SOCKET, SO_RCVBUF, &RECEIVE_BUFFER, sizeof RECEIVE_BUFFER);
     if (!watch(link.fd.get(), number)) {
       link.fd.reset();

@@ -34,6 +34,7 @@ constexpr long long HUB_ANSWER_MS = 1800;  // for all of them
 constexpr size_t HUB_FLIGHTS_MAX = 16384;  // questions at a time
 constexpr size_t HUB_WAITERS_MAX = 64;     // of those who ask the same
 constexpr size_t HUB_OWN_MAX = 512;        // sockets for one question each
+constexpr size_t HUB_SHARED_MAX = 1024;    // sockets for all questions to one server
 constexpr long long HUB_NOTE_MS = 60000;   // the same kind of trouble is noted once in that time
 
 struct hub_question {

@@ -3,8 +3,11 @@
 #include "hub/asker.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <filesystem>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "fakeserver.h"
@@ -463,6 +466,41 @@ TEST_F(Asker, NoMoreQuestionsAtATimeThanThereIsRoomFor) {
   for (uint64_t n = 0; n < HUB_FLIGHTS_MAX + 10; ++n) ask(100 + n, std::to_string(n) + "@example.org");
   EXPECT_EQ(asker_->flights(), HUB_FLIGHTS_MAX);
   EXPECT_EQ(answer(100 + HUB_FLIGHTS_MAX).reason, unsigned{QV_REASON_RESOURCE_TROUBLE});
+}
+
+TEST_F(Asker, MoreServersThanThereMayBeSockets) {
+  rlimit files;
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &files), 0);
+  if (files.rlim_max < 4096) GTEST_SKIP() << "needs 4096 descriptors";
+  const rlimit more{4096, files.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &more), 0);
+  constexpr size_t SERVERS = HUB_SHARED_MAX + 100;
+  std::vector<std::unique_ptr<Store>> stores;
+  std::string routes;
+  for (size_t n = 0; n < SERVERS; ++n) {
+    stores.push_back(std::make_unique<Store>());
+    routes += "d" + std::to_string(n) + ".example:" + stores.back()->at() + "\n";
+  }
+  begin(routes);
+  const auto sockets = [] {
+    return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), std::filesystem::directory_iterator());
+  };
+  const auto before = sockets();
+  // the first question makes a server known, the second one is sent on its socket
+  for (const char *user : {"a", "b"})
+    for (size_t n = 0; n < SERVERS; ++n) {
+      now_ += 1;
+      const uint64_t waiter = n + (*user == 'b' ? SERVERS : 0);
+      ask(waiter, user + ("@d" + std::to_string(n) + ".example"));
+      const auto q = stores[n]->take();
+      ASSERT_TRUE(q);
+      stores[n]->valid(*q);
+      serve();
+      ASSERT_EQ(answer(waiter).verdict, QV_VALID) << n;
+    }
+  EXPECT_LE(sockets() - before, static_cast<std::ptrdiff_t>(HUB_SHARED_MAX) + 256 + 1);
+  asker_.reset();
+  setrlimit(RLIMIT_NOFILE, &files);
 }
 
 TEST_F(Asker, AUnixSocketIsAServerToo) {
