@@ -518,7 +518,8 @@ void hub_asker::state::due(const timer &t) {
   for (const unsigned k : f.last) failed(f.servers[k]);
   f.last.clear();
   std::fill(f.refused.begin(), f.refused.end(), false);
-  if (now - f.begun_ms + HUB_TRY_MS > HUB_ANSWER_MS)
+  // half a try more: timers are late by a little, and that must not cost the last one
+  if (now - f.begun_ms + HUB_TRY_MS / 2 > HUB_ANSWER_MS)
     return f.temporary_seen ? finish(f, hub_answer(f.temporary)) : finish_silent(f);
   next_try(f);
 }

@@ -284,6 +284,16 @@ TEST_F(Asker, SilenceIsTemporaryAndInTime) {
   EXPECT_EQ(store.pending(), static_cast<size_t>(HUB_ANSWER_MS / HUB_TRY_MS));
 }
 
+TEST_F(Asker, ATryThatBeginsALittleLateIsMadeAllTheSame) {
+  Store store;
+  begin("example.org:" + store.at());
+  ask(1, "joe@example.org");
+  const long long begun = now_;
+  while (!answered(1) && now_ - begun < 5000) pass(HUB_TRY_MS + 3);
+  EXPECT_EQ(store.pending(), static_cast<size_t>(HUB_ANSWER_MS / HUB_TRY_MS));
+  EXPECT_LT(now_ - begun, HUB_ANSWER_MS + HUB_TRY_MS / 2);
+}
+
 TEST_F(Asker, AServerThatIsSilentIsSetAsideAndTriedNowAndThen) {
   Store store;
   begin("example.org:" + store.at());
