@@ -2,14 +2,14 @@
 //
 // The parent makes it before the first child is forked; any process of the daemon may read
 // and write it at any time, without waiting for another one; one that ends in the middle of
-// writing costs one entry, until that place is written again. Memory is fixed, an entry is
-// under 200 bytes. Invalid answers have places of their own, so that they never push out
-// valid ones. An address is known by a keyed hash (128 bits, a random key for each daemon),
-// so that nobody can choose addresses that fall together. Letters of the domain in any case
-// are the same, those of the local part are not.
+// writing costs one entry, which can be written again a second later. Memory is fixed; where
+// it is full the oldest answers of the same bucket go. Invalid answers have places of their
+// own, so that they never push out valid ones. An address is known by a keyed hash (128
+// bits, a random key for each daemon), so that nobody can choose addresses that fall
+// together. Letters of the domain in any case are the same, those of the local part are not.
 //
 // Kept are: valid and invalid answers, never remote, unknown or temporary ones, nor those that
-// depend on the sender (the caller's matter: kept_may).
+// depend on the sender.
 
 #ifndef HUB_KEPT_H
 #define HUB_KEPT_H
@@ -22,7 +22,8 @@
 #include "qmail-verify.h"
 #include "qmail/limits_settings.h"
 
-constexpr size_t KEPT_USER_MAX = 64;  // an answer with a longer controlling user is not kept
+constexpr size_t KEPT_ENTRY_SIZE = 128;  // bytes of memory for an answer
+constexpr size_t KEPT_USER_MAX = 64;     // an answer with a longer controlling user is not kept
 
 struct kept_answer {
   qv_verdict verdict = QV_TEMPORARY;
@@ -32,29 +33,34 @@ struct kept_answer {
   bool stale = false;     // read: older than keepvalid
 };
 
-// May it be kept at all?
+// May it be kept at all? Not one whose reason is none that this build knows, either: it may
+// depend on the sender.
 bool kept_may(qv_verdict verdict, qv_reason reason);
 
 class kept {
  public:
   // Room for so many valid answers, and an eighth of it for invalid ones. entries: 1024 to
-  // 16 million (LIMITS_KEEP_MIN, LIMITS_KEEP_MAX), rounded up to a power of two. Null: no memory (errno). Memory is touched only
-  // as it is used.
+  // 16 million (LIMITS_KEEP_MIN, LIMITS_KEEP_MAX), rounded up to a power of two. Null: no
+  // memory, or no random bytes (errno). Memory is touched only where something is put.
   static std::unique_ptr<kept> make(size_t entries);
   ~kept();
 
   // For this process from now on. Children inherit them.
   void set(const limits_settings &settings);
   // What is known about this address. stale: also a valid answer that is older than keepvalid, up
-  // to keepstale; an invalid one never. now_ms: a clock that is never set, the same for all
-  // processes.
+  // to keepstale; an invalid one never. now_ms: milliseconds of a clock that is never set, the
+  // same for all processes (sockbits_now_ms). One thread of a process at a time.
   bool get(std::string_view address, long long now_ms, bool stale, kept_answer &answer);
-  // Keeps it, in place of what was known about this address, which is forgotten also where the
-  // new answer is not kept; a temporary one changes nothing.
+  // Keeps it, in place of what was known about this address. An answer that may not be kept
+  // (kept_may, or a longer user) only takes away what was known: the server now says
+  // otherwise. A temporary one changes nothing, nor does one that let the address through
+  // because a look had failed (plain-unsure). Where another process writes to the same
+  // place at this moment nothing is kept: the next question finds out again.
   void put(std::string_view address, const kept_answer &answer, long long now_ms);
-  // Forgets all about this domain (any case), or everything where it is empty. How many.
+  // Forgets all about this domain (any case), or everything where it is empty. How many answers
+  // that were, old ones too. Looks through all of them: some milliseconds.
   size_t flush(std::string_view domain);
-  // Answers that are still fresh; counted, not looked up: it takes a while.
+  // Answers that are still fresh. Looks through all of them.
   size_t count(long long now_ms) const;
 
  private:
