@@ -32,10 +32,11 @@ def tunnel(namespace, name):
 
 
 def come(fd):
-    """The packets that are there."""
+    """The packets that are there, and when they were."""
     while True:
         try:
-            yield os.read(fd, PACKET_MAX)
+            packet = os.read(fd, PACKET_MAX)
+            yield time.monotonic(), packet
         except OSError:  # none left, or the device is not up yet
             return
 
@@ -50,9 +51,8 @@ def main(first, far, second, near, loss, delay_ms, seed):
         ready = select.select([*ends, 0], [], [], wait)[0]
         if 0 in ready:
             return
-        now = time.monotonic()
         for fd in ready:
-            for packet in come(fd):
+            for now, packet in come(fd):
                 number += 1
                 if chance.random() >= loss:
                     heapq.heappush(under_way, (now + delay, number, ends[ends[0] == fd], packet))
