@@ -233,8 +233,10 @@ routes_table::routes_table(std::string_view verifyroutes, const std::string *smt
   lines_read_numbered(verifyroutes, FILE_NAME, complaints, [&](std::string_view line, size_t number) {
     const size_t before = routes_.size();
     const std::string wrong = read_line(line);
-    if (routes_.size() > before && !routes_.back().says.wrong.empty())
-      routes_.back().says.wrong = after_line(FILE_NAME, number, routes_.back().says.wrong);
+    if (routes_.size() == before) return wrong;
+    entry &e = routes_.back();
+    e.number = number;
+    if (!e.says.wrong.empty()) e.says.wrong = after_line(FILE_NAME, number, e.says.wrong);
     return wrong;
   });
   if (!follows_smtproutes_) return;
@@ -252,6 +254,11 @@ const routes_table::route *routes_table::find(std::string_view domain) const {
   const size_t number = names_.of(domain);
   if (number == index::NONE || routes_[number].nowhere) return nullptr;
   return routes_[number].follows ? followed(number, domain) : &routes_[number].says;
+}
+
+size_t routes_table::line_of(std::string_view domain) const {
+  const size_t number = names_.of(domain);
+  return number == index::NONE ? 0 : routes_[number].number;
 }
 
 // What a line with "smtproutes" in it comes to for this domain.

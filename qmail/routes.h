@@ -57,6 +57,9 @@ class routes_table {
   // The route of a domain, any case; null: it is not routed. Lives as long as the table.
   // Costs the same for ten lines and for 100,000.
   const route *find(std::string_view domain) const;
+  // The line of control/verifyroutes that counts for a domain, also one that says that it is
+  // not routed; 0: none.
+  size_t line_of(std::string_view domain) const;
   // All servers, each once. Lives as long as the table.
   const std::vector<udp_endpoint> &servers() const { return servers_; }
 
@@ -99,6 +102,7 @@ class routes_table {
   // A line of control/verifyroutes.
   struct entry {
     route says;
+    size_t number = 0;     // in the file, from 1
     size_t before = 0;     // where it follows control/smtproutes: that server comes before says.servers[before]
     bool follows = false;  // control/smtproutes
     bool nowhere = false;  // nothing behind the colon

@@ -14,14 +14,6 @@ namespace {
 
 constexpr char FILE_NAME[] = "control/verifyroutes";
 
-// The line that counts for this domain: the last one with the first name that is there.
-unsigned line_of(const std::string &text, std::string_view domain) {
-  for (size_t i = 0; i <= domain.size(); ++i)
-    if (i == 0 || i == domain.size() || domain[i] == '.')
-      if (const unsigned line = control_line_of(text, domain.substr(i), control_form::colon)) return line;
-  return 0;
-}
-
 std::string names_of(const routes_table &table, const routes_table::route &route) {
   std::string out;
   for (const unsigned server : route.servers) {
@@ -51,7 +43,7 @@ void vrfy_routed::tell(vrfy_host &host, const std::string &address, vrfy_judged 
   } else {
     const routes_table table(file.text, smtp.look == Look::failed ? nullptr : &smtp.text, smtp.error, complaints);
     const routes_table::route *route = table.find(domain);
-    const unsigned line = line_of(file.text, domain);
+    const auto line = static_cast<unsigned>(table.line_of(domain));
     judged.routed = route != nullptr;
     if (!route)
       told.step(line ? trace_step::routes_nobody : trace_step::routes_none, {.file = FILE_NAME, .line = line, .name = domain});

@@ -491,12 +491,14 @@ def test_complaints_about_the_policy_are_documented():
             assert line in said, f'man/{POLICY}, WHAT CANNOT BE READ: address/policy.cpp does not say "{line}"'
 
 
-def test_complaints_about_keys_are_documented():
-    shown = rendered('qmail-verifykeys.5')
-    pieces = [squeeze(line) for _, line in log_literals('qmail/keys_table.cpp')]
-    assert len(pieces) > 8, 'this test does not find the complaints in qmail/keys_table.cpp any more'
+@pytest.mark.parametrize('page, source', [('qmail-verifykeys.5', 'qmail/keys_table.cpp'),
+                                          ('qmail-verifyroutes.5', 'qmail/routes.cpp')])
+def test_complaints_about_lines_are_documented(page, source):
+    shown = rendered(page)
+    pieces = [squeeze(line) for _, line in log_literals(source)]
+    assert len(pieces) > 8, f'this test does not find the complaints in {source} any more'
     missing = [line for line in pieces if line.removeprefix('; ') not in shown]
-    assert not missing, 'man/qmail-verifykeys.5 does not have ' + '; '.join(missing)
+    assert not missing, f'man/{page} does not have ' + '; '.join(missing)
 
 
 def test_words_of_the_policy():

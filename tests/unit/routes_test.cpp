@@ -101,6 +101,14 @@ TEST(Routes, OfTwoLinesTheLastCounts) {
   EXPECT_EQ(r["c.example"], A);
 }
 
+TEST(Routes, WhichLineCounts) {
+  const read_routes r("# x\na.example:192.0.2.1\n\nb.example\n .b.example :\na.example:mx\n");
+  EXPECT_EQ(r.table.line_of("A.example"), 6U);
+  EXPECT_EQ(r.table.line_of("x.b.example"), 5U);
+  EXPECT_EQ(r.table.line_of("b.example"), 0U);
+  EXPECT_EQ(routes_table().line_of("a.example"), 0U);
+}
+
 TEST(Routes, BlanksAndMissingNewline) {
   const read_routes r("a.example : 192.0.2.1 ,\t192.0.2.2 \t\n\t b.example:192.0.2.2\nc.example:192.0.2.3");
   EXPECT_EQ(r["a.example"], std::string(A) + " " + B);
