@@ -317,17 +317,19 @@ unit: $(B)/unit-tests
 $(B)/unit-tests: $(UNIT) $(B)/libconf.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
-# Several handles at the same time, watched by ThreadSanitizer where the compiler has it:
-# $(B)/threads is empty where it has not.
+# Several handles at the same time, and answers that are kept, watched by ThreadSanitizer
+# where the compiler has it: $(B)/threads and $(B)/kept-threads are without it where not.
 .PHONY: threads
 TSAN = $(and $(filter plain,$(VARIANT)),\
   $(shell echo 'int main(){}' | $(CXX) -fsanitize=thread -x c++ -o /dev/null - 2>/dev/null && echo yes))
-threads: $(if $(TSAN),tsan,$(B)/threads)
+threads: $(if $(TSAN),tsan,$(B)/threads $(B)/kept-threads)
 .PHONY: tsan
 tsan:
-	$(MAKE) SANITIZE=thread build/sanitize-thread/threads
+	$(MAKE) SANITIZE=thread build/sanitize-thread/threads build/sanitize-thread/kept-threads
 $(B)/tests/library/threads.o: CPPFLAGS += -Iaddress
 $(B)/threads: $(B)/tests/library/threads.o $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lpthread
+$(B)/kept-threads: $(B)/tests/library/kept_threads.o $(B)/hub/kept.o $(B)/hub/siphash.o $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lpthread
 
 fuzz-targets: $(FUZZ)

@@ -392,8 +392,8 @@ TEST_F(Kept, WhatIsLookedForTakesNoMemory) {
 
 // Answers are never torn: the user tells for which address it was put.
 TEST_F(Kept, ReadersAndWritersAtOnce) {
-  std::atomic<bool> over{false};
-  std::atomic<unsigned> wrong{0}, found{0};
+  std::atomic<unsigned> writing{2};
+  unsigned wrong = 0, found = 0;
   kept *const all = all_;
   std::vector<std::thread> threads;
   for (unsigned t = 0; t < 2; ++t)
@@ -402,9 +402,10 @@ TEST_F(Kept, ReadersAndWritersAtOnce) {
         const std::string name = "user" + std::to_string((i * 7 + t) % 300);
         all->put(name + "@x", i % 5 ? valid(name + name) : invalid(), NOW);
       }
-      over = true;
+      --writing;
     });
-  while (!over)
+  for (bool last = false; !last;) {
+    last = writing == 0;
     for (unsigned i = 0; i < 300; ++i) {
       const std::string name = "user" + std::to_string(i);
       kept_answer a;
@@ -412,6 +413,7 @@ TEST_F(Kept, ReadersAndWritersAtOnce) {
       ++found;
       if (a.verdict == QV_VALID ? a.user != name + name || a.reason != QV_REASON_DOTQMAIL : !a.user.empty()) ++wrong;
     }
+  }
   for (std::thread &thread : threads) thread.join();
   EXPECT_EQ(wrong, 0U);
   EXPECT_GT(found, 0U);
