@@ -36,6 +36,10 @@ limits_settings read(std::string_view text) {
   for (const std::string &sentence : complaints)
     require(one_line(sentence) && sentence.starts_with("control/verifylimits"));
   require(settings.badperminute <= LIMITS_BAD_MAX && settings.badperhour <= LIMITS_BAD_MAX);
+  require(settings.keep_valid_ms >= 0 && settings.keep_valid_ms <= 86400 * 1000LL);
+  require(settings.keep_invalid_ms >= 0 && settings.keep_invalid_ms <= 60 * 1000LL);
+  require(settings.keep_stale_ms >= 0 && settings.keep_stale_ms <= 604800 * 1000LL);
+  require(settings.keep_answers >= LIMITS_KEEP_MIN && settings.keep_answers <= LIMITS_KEEP_MAX);
   require(settings.on() == (settings.badperminute + settings.badperhour > 0));
   return settings;
 }

@@ -145,6 +145,39 @@ TEST(VerifyLimits, HowLongAnswersAreKeptHasBounds) {
   EXPECT_EQ(r.complaints, expected);
 }
 
+TEST(VerifyLimits, WhatIsNoTimeChangesNothing) {
+  for (const std::string name : {"keepvalid", "keepinvalid", "keepstale"})
+    for (const std::string value : {"", "x", "-1", "+1", "1s", "1.5", "604801", "18446744073709551617"}) {
+      const read_settings r(name + ":7\n" + name + ":" + value + "\n");
+      ASSERT_EQ(r.complaints.size(), 1u) << name << value;
+      EXPECT_EQ(r.settings.keep_valid_ms, name == "keepvalid" ? 7000 : 300000) << value;
+      EXPECT_EQ(r.settings.keep_invalid_ms, name == "keepinvalid" ? 7000 : 1000) << value;
+      EXPECT_EQ(r.settings.keep_stale_ms, name == "keepstale" ? 7000 : 86400000) << value;
+    }
+  const read_settings most("keepvalid:86400\nkeepinvalid:60\nkeepstale:604800\nkeepanswers:16777216\n");
+  EXPECT_TRUE(most.complaints.empty());
+  EXPECT_EQ(most.settings.keep_valid_ms, 86400000);
+  EXPECT_EQ(most.settings.keep_invalid_ms, 60000);
+  EXPECT_EQ(most.settings.keep_stale_ms, 604800000);
+  EXPECT_EQ(most.settings.keep_answers, 16777216u);
+}
+
+TEST(VerifyLimits, OfLinesWithTheSameNameTheLastCounts) {
+  const read_settings r("keepvalid:99999\nkeepvalid:5\nkeepvalid:6\nkeepinvalid:2\nkeepinvalid:3\n"
+                        "keepstale:1\nkeepstale:2\nkeepanswers:2000\nkeepanswers:3000\n");
+  EXPECT_EQ(r.settings.keep_valid_ms, 6000);
+  EXPECT_EQ(r.settings.keep_invalid_ms, 3000);
+  EXPECT_EQ(r.settings.keep_stale_ms, 2000);
+  EXPECT_EQ(r.settings.keep_answers, 3000u);
+  const std::string file = "control/verifylimits line ";
+  const std::string twice = " stands below a line of the same name, which no longer counts: take one of them out";
+  ASSERT_EQ(r.complaints.size(), 5u);
+  EXPECT_EQ(r.complaints[1], file + "3: \"keepvalid:6\"" + twice);
+  EXPECT_EQ(r.complaints[2], file + "5: \"keepinvalid:3\"" + twice);
+  EXPECT_EQ(r.complaints[3], file + "7: \"keepstale:2\"" + twice);
+  EXPECT_EQ(r.complaints[4], file + "9: \"keepanswers:3000\"" + twice);
+}
+
 TEST(VerifyLimits, WhatElseCannotBeRead) {
   const read_settings r("badperminute\nexempt:mx.example\n badperhour:1\nbadpersecond:1\nexempt\n60\nbadperhour:7\nbadperhour:8\n");
   const std::string file = "control/verifylimits line ", write =
