@@ -119,18 +119,28 @@ qv_verdict verdict_of(unsigned status) {
   }
 }
 
+// Is it a reason of this build? By its number, since not every number can be made a qv_reason.
+bool is_known(unsigned reason) {
+  switch (reason) {
+#define KNOWN(number, symbol, name, verdict, position, text) case number:
+    QV_REASONS(KNOWN)
+#undef KNOWN
+      return true;
+    default: return false;
+  }
+}
+
 // What an extended answer says. A reason that this build does not know counts as its status
 // says. False: it contradicts its status, and is no answer to rely on.
 bool take_extended(const packet_answer &a, hub_answer &out) {
   out.position = (a.status & QV_POSITION_BITS) >> 4;
   out.reason = a.reason;
-  const auto reason = static_cast<qv_reason>(a.reason);
   const qv_verdict by_status = verdict_of(a.status);
-  if (a.reason == QV_REASON_NONE || strcmp(qv_reason_name(reason), qv_reason_name(QV_REASON_NONE)) == 0) {
+  if (!is_known(a.reason)) {
     out.verdict = by_status == QV_VALID ? QV_UNKNOWN : by_status;
     return true;
   }
-  out.verdict = qv_reason_verdict(reason);
+  out.verdict = qv_reason_verdict(static_cast<qv_reason>(a.reason));
   const qv_verdict accepted = out.verdict == QV_REMOTE || out.verdict == QV_UNKNOWN ? QV_VALID : out.verdict;
   return accepted == by_status;
 }
