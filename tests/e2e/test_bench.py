@@ -66,6 +66,17 @@ def test_bench_prints_a_table_and_keeps_its_numbers(tools, tmp_path):
     assert memory['parent']['rss'] > 0 and memory['worker']['rss'] > 0
 
 
+def test_bench_asks_a_hub_with_few_routes_and_with_many(tools, tmp_path):
+    need_mounts()
+    done = bench(tools, tmp_path, *SHORT, '--sites', 'hub', '--routes', '50')
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / 'results.json').read_text())
+    assert results['failures'] == [] and set(results['hub']['start_seconds']) == {'10', '50'}
+    rows = [(row['class'], row['routes'], row['domains']) for row in results['hub']['rows']]
+    assert rows == [('hub-warm', 10, 10), ('hub-cold', 10, 10), ('hub-warm', 50, 10), ('hub-cold', 50, 10), ('hub-warm', 50, 50)]
+    assert all(row['rate'] > 0 and row['cpu_us'] > 0 for row in results['hub']['rows'])
+
+
 def test_bench_fails_where_answers_are_wrong(tools, tmp_path):
     """With a peer that accepts everybody."""
     need_mounts()
