@@ -706,7 +706,8 @@ void crew::take_routes(std::vector<std::string> &complaints, bool hungup) {
   if (routes.any() && !store) {
     store = kept::make(settings.keep_answers);
     if (store) store->set(settings);
-    if (!store) complaints.push_back(std::string("answers of other servers cannot be kept: ") + strerror(errno));
+    if (!store) complaints.push_back(std::string("answers of other servers cannot be kept: ") + strerror(errno) +
+                                     "; write a smaller keepanswers into control/verifylimits, then restart");
   }
 }
 

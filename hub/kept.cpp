@@ -172,6 +172,10 @@ struct kept::state {
   bool make(size_t answers);
   hash of(std::string_view address) const;
   uint64_t of_domain(std::string_view domain) const;
+  // For how long it may be of any use.
+  long long of_use_ms(bool is_valid) const {
+    return is_valid ? std::max(settings.keep_valid_ms, settings.keep_stale_ms) : settings.keep_invalid_ms;
+  }
   long long fresh_ms(bool is_valid) const { return is_valid ? settings.keep_valid_ms : settings.keep_invalid_ms; }
   entry *bucket(bool is_valid, const hash &h) const {
     const size_t buckets = (is_valid ? valid_n : invalid_n) / WAYS;
@@ -278,7 +282,7 @@ void kept::put(std::string_view address, const kept_answer &answer, long long no
   const hash h = s.of(address);
   const bool is_valid = answer.verdict == QV_VALID;
   const bool keeps =
-      kept_may(answer.verdict, answer.reason) && answer.user.size() <= KEPT_USER_MAX && s.fresh_ms(is_valid) > 0;
+      kept_may(answer.verdict, answer.reason) && answer.user.size() <= KEPT_USER_MAX && s.of_use_ms(is_valid) > 0;
   for (const bool table : {true, false})
     if (!(keeps && table == is_valid) && s.any(s.bucket(table, h))) forget(s.bucket(table, h), h, now_ms);
   if (!keeps) return;

@@ -142,6 +142,18 @@ TEST_F(Kept, AsLongAsTheSettingsSay) {
   EXPECT_EQ(get("i@x"), "");
 }
 
+TEST_F(Kept, AServerThatIsAlwaysAskedLeavesAnswersForWhenItIsSilent) {
+  limits_settings other;
+  other.keep_valid_ms = 0;
+  set(other);
+  all_->put("v@x", valid(), NOW);
+  EXPECT_EQ(get("v@x"), "");
+  EXPECT_EQ(get("v@x", NOW, true), "dotqmail 12 joe valid stale");
+  other.keep_stale_ms = 0;
+  set(other);
+  EXPECT_EQ(get("v@x", NOW, true), "");
+}
+
 TEST_F(Kept, AValidOneServesForADayWhereNothingBetterIsThereAnInvalidOneNever) {
   all_->put("v@x", valid(), NOW);
   all_->put("i@x", invalid(), NOW);
