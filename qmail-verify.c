@@ -417,6 +417,7 @@ int main(int argc, char **argv) {
   config.qmail = *start.dir == '/' ? start.dir : "."; /* entered above */
   config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");
   config.map_users_cdb = 1;
+  config.ask_each_source = 1;
   host = address_new(&config, crew_note, NULL, sockbits_now_ms());
   if (!host && errno == ENOMEM) return say("out of memory", "", ""), EXIT_TROUBLE;
   if (!host) return say_errno("cannot enter the qmail directory ", start.dir), EXIT_TROUBLE;

@@ -65,7 +65,7 @@ struct address {
         note([to, ctx](const std::string &sentence) {
           if (to) to(ctx, log_safe(sentence, ' ').c_str());
         }),
-        host(c.qmailp, c.nofiles, std::move(dir), c.map_users_cdb),
+        host(c.qmailp, c.nofiles, std::move(dir), c.map_users_cdb, c.ask_each_source),
         files(host, note),
         policy_file(host, "verifypolicy") {}
 };

@@ -37,10 +37,13 @@ struct address_config {
   int map_users_cdb;    /* 1: users/cdb is read from a mapping, at less cost a question; installs a handler of
                            SIGBUS for the whole process, for databases that are cut short. 0: it is read by
                            position, and no signal is touched */
+  int ask_each_source;  /* 1: a source of nsswitch.conf that fails is never hidden by one behind it, or by nscd, which
+                           is passed over; sets whom all look-ups of users of the whole process ask. 0: getpwnam_r
+                           as it is */
 };
 
 /* The settings of the build that this library is of, the same as "qmail-verify -V"
-   shows; no hint, no mapping. */
+   shows; no hint, no mapping, getpwnam_r as it is. */
 void address_config_default(struct address_config *config);
 
 /* A sentence for the operator's log, without a newline. Lives during the call. */

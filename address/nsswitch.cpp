@@ -120,6 +120,50 @@ nsswitch_passwd meaning(const std::vector<source> &sources) {
   return systemd ? nsswitch_passwd::files_systemd : nsswitch_passwd::files_others;
 }
 
+struct passwd_line {
+  std::string_view text;  // behind the name and the colon
+  std::vector<source> sources;
+};
+
+// The passwd lines of a file. False: something in it spoils it.
+bool passwd_lines(std::string_view text, std::vector<passwd_line> &lines) {
+  if (text.find('\0') != text.npos) return false;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(end == text.npos ? text.size() : end + 1);
+    skip_space(line);
+    const std::string_view name = take_word(line, ":");
+    const bool passwd = name == "passwd";
+    if (end == std::string_view::npos) return !passwd;
+    if (std::find(std::begin(DATABASES), std::end(DATABASES), name) == std::end(DATABASES)) continue;
+    while (!line.empty() && (is_space(line.front()) || line.front() == ':')) line.remove_prefix(1);
+    passwd_line one{line, {}};
+    if (!take_sources(line, one.sources)) return false;
+    if (passwd) lines.push_back(std::move(one));
+  }
+  return true;
+}
+
+// A failure shows by itself where it ends the search, and where no other source is asked
+// behind it.
+nsswitch_chain chain_of(const passwd_line &line) {
+  nsswitch_chain out{std::string(line.text), {}};
+  bool files_hidden = false;
+  for (const source &s : line.sources) {
+    if (s.act[SUCCESS] != Act::end || s.act[NOTFOUND] == Act::merge) return {};
+    if (&s == &line.sources.back()) break;
+    const bool hidden = s.act[UNAVAIL] != Act::end || s.act[TRYAGAIN] != Act::end;
+    if (hidden && s.name == "files")
+      files_hidden = true;
+    else if (hidden)
+      out.alone.push_back("files [UNAVAIL=return TRYAGAIN=return] " + std::string(s.name));
+    if (s.act[NOTFOUND] == Act::end) break;  // it missed, or it failed
+  }
+  if (files_hidden && out.alone.empty()) out.alone.push_back("files");
+  return line.sources.empty() ? nsswitch_chain() : out;
+}
+
 // ---- directories
 
 // Calls each(name) for what is in the directory, until it returns false. 0, or errno; a
@@ -146,27 +190,19 @@ int list(const std::string &path, Each each) {
 }  // namespace
 
 nsswitch_passwd nsswitch_read(std::string_view text) {
-  if (text.find('\0') != text.npos) return nsswitch_passwd::unknown;
-  bool seen = false;
-  nsswitch_passwd says = nsswitch_passwd::unknown;
-  while (!text.empty()) {
-    const size_t end = text.find('\n');
-    std::string_view line = text.substr(0, end);
-    text.remove_prefix(end == text.npos ? text.size() : end + 1);
-    skip_space(line);
-    const std::string_view name = take_word(line, ":");
-    const bool passwd = name == "passwd";
-    if (end == std::string_view::npos) return passwd ? nsswitch_passwd::unknown : says;
-    if (std::find(std::begin(DATABASES), std::end(DATABASES), name) == std::end(DATABASES)) continue;
-    while (!line.empty() && (is_space(line.front()) || line.front() == ':')) line.remove_prefix(1);
-    std::vector<source> sources;
-    if (!take_sources(line, sources)) return nsswitch_passwd::unknown;
-    if (!passwd) continue;
-    const nsswitch_passwd now = meaning(sources);
-    says = !seen || says == now ? now : nsswitch_passwd::unknown;
-    seen = true;
-  }
-  return says;
+  std::vector<passwd_line> lines;
+  if (!passwd_lines(text, lines) || lines.empty()) return nsswitch_passwd::unknown;
+  const nsswitch_passwd says = meaning(lines[0].sources);
+  const bool agree = std::all_of(lines.begin(), lines.end(), [&](const passwd_line &l) { return meaning(l.sources) == says; });
+  return agree ? says : nsswitch_passwd::unknown;
+}
+
+nsswitch_chain nsswitch_chain_read(std::string_view text) {
+  std::vector<passwd_line> lines;
+  if (!passwd_lines(text, lines) || lines.empty()) return {};
+  const passwd_line &line = lines[0];
+  if (!std::all_of(lines.begin(), lines.end(), [&](const passwd_line &l) { return l.text == line.text; })) return {};
+  return chain_of(line);
 }
 
 nsswitch_sources::nsswitch_sources(const std::string &root)
@@ -197,6 +233,7 @@ nsswitch_passwd nsswitch_sources::read_conf() {
     error = fd_slurp(fd.get(), text, [&](std::string_view) { return text.size() > CONF_MAX; });
   if (error) failed(error);
   if (error || text.size() > CONF_MAX) return nsswitch_passwd::unknown;
+  if (nsswitch_chain now = nsswitch_chain_read(text); !now.whole.empty()) chain_ = std::move(now);
   return nsswitch_read(text);
 }
 
@@ -225,7 +262,10 @@ void nsswitch_sources::look_systemd() {
 void nsswitch_sources::look() {
   denied_ = false;
   passwd_ = read_conf();
-  if (files_first() && foreign_nscd()) passwd_ = nsswitch_passwd::unknown;
+  if (foreign_nscd()) {
+    passwd_ = nsswitch_passwd::unknown;
+    chain_ = {};
+  }
   if (passwd_ == nsswitch_passwd::files_systemd) look_systemd();
 }
 

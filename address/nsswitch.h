@@ -22,6 +22,12 @@
 // at once, where nscd with `check-files no` would keep him. But a socket that comes from
 // another root (bound in, so that its file system is not the one of the directory above)
 // speaks of other files: then everything is left to getpwnam_r.
+//
+// What getpwnam_r hides. A source that fails is passed over by default, so that a miss of
+// one behind it is all that is heard ("files ldap systemd": everybody is missing while
+// LDAP is away), and nscd makes a miss of each failure. So a miss counts only where each
+// source before the last misses, asked alone, and nscd is not asked for misses: see
+// nsswitch_chain.
 
 #ifndef ADDRESS_NSSWITCH_H
 #define ADDRESS_NSSWITCH_H
@@ -37,6 +43,19 @@ enum class nsswitch_passwd {
   files_systemd, // /etc/passwd, and systemd behind it
   files_others   // /etc/passwd, and something else behind it
 };
+
+// The sources, for glibc's __nss_configure_lookup: with `whole` getpwnam_r does what it
+// does by itself, but for nscd; each of `alone` has it ask one of the sources whose
+// failure `whole` may hide, behind /etc/passwd (so that a module that is not installed is
+// a miss, which it is in `whole`, too). Both empty: not followed.
+struct nsswitch_chain {
+  std::string whole;
+  std::vector<std::string> alone;
+};
+
+// Not followed: what spoils the file (see nsswitch_read), no passwd line or several that
+// differ, and a hit that does not end the search.
+nsswitch_chain nsswitch_chain_read(std::string_view text);
 
 // Reads text as glibc 2.36 reads nsswitch.conf (nss_database.c, nss_action_parse.c): no
 // comments behind a line's beginning; `:` or blanks behind the database's name; a last
@@ -58,6 +77,9 @@ class nsswitch_sources {
   bool files_first() const { return passwd_ != nsswitch_passwd::unknown; }
   // May a name that /etc/passwd has not be found elsewhere? (Where files_first().)
   bool may_have(std::string_view name) const;
+  // The sources as they last could be followed, as glibc keeps to those that it could
+  // read; not followed with an nscd that speaks of other files.
+  const nsswitch_chain &chain() const { return chain_; }
   // Was something not readable with these rights (EACCES, EPERM)?
   bool denied() const { return denied_; }
 
@@ -71,6 +93,7 @@ class nsswitch_sources {
   std::vector<std::string> dropins_;
 
   nsswitch_passwd passwd_ = nsswitch_passwd::unknown;
+  nsswitch_chain chain_;
   bool systemd_has_ = true;                 // systemd may have any name
   std::vector<std::string> dynamic_users_;  // it has these
   bool denied_ = false;

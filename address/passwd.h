@@ -141,6 +141,11 @@ class passwd_index {
   // Did the last look fail for want of rights (EACCES, EPERM)? Root's might help; fresh()
   // comes before the next find() then.
   bool denied() const { return denied_ || sources_.denied(); }
+  // Is /etc/passwd itself known, as of the last find()? What was left to getpwnam_r then is
+  // not in it, but for a line that not every libc reads alike.
+  bool known() const { return usable_; }
+  // What getpwnam_r asks, as of the last find().
+  const nsswitch_chain &chain() const { return sources_.chain(); }
 
   // How often /etc/passwd has been read, and what is kept of it, in bytes.
   unsigned readings() const { return readings_; }

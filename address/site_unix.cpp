@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <grp.h>
+#include <nss.h>
 #include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,6 +34,22 @@ Look lookup(Call call, Copy copy, int &error) {
   if (!result) return Look::absent;
   copy(entry);
   return Look::found;
+}
+
+Look ask_passwd(const std::string &name, site_passwd &entry, int &error) {
+  return lookup<struct passwd>(
+      [&](auto... to) { return getpwnam_r(name.c_str(), to...); },
+      [&](const struct passwd &pw) { entry = {pw.pw_name, pw.pw_uid, pw.pw_gid, pw.pw_dir}; }, error);
+}
+
+// Whom getpwnam_r asks from now on; told of changes alone, for glibc before 2.33 keeps all
+// that it has been told. False: errno.
+bool sources_set(const std::string &line) {
+  static std::string now;
+  if (now == line) return true;
+  if (__nss_configure_lookup("passwd", line.c_str()) == -1) return false;
+  now = line;
+  return true;
 }
 
 time_t now_seconds() {
@@ -102,6 +119,23 @@ Look site_unix::passwd(const std::string &name, site_passwd &entry, int &error) 
   return elsewhere(name, entry, error);
 }
 
+// A miss counts only where no source failed that glibc passed over.
+Look site_unix::ask_sources(const std::string &name, site_passwd &entry, int &error) {
+  const nsswitch_chain &chain = index_.chain();
+  if (!each_source_ || chain.whole.empty()) return ask_passwd(name, entry, error);
+  auto ask = [&](const std::string &line) {
+    if (sources_set(line)) return ask_passwd(name, entry, error);
+    error = errno;
+    return Look::failed;
+  };
+  Look look = ask(chain.whole);
+  for (auto line = chain.alone.begin(); look == Look::absent && line != chain.alone.end(); ++line)
+    if (*line != "files" || !index_.known()) look = ask(*line);
+  if (sources_set(chain.whole)) return look;
+  error = errno;
+  return Look::failed;
+}
+
 // Both answers are good for a second; a failure is none.
 Look site_unix::elsewhere(const std::string &name, site_passwd &entry, int &error) {
   if (const time_t now = now_seconds(); now != asked_since_ || asked_.size() >= ASKED_MAX) {
@@ -117,9 +151,7 @@ Look site_unix::elsewhere(const std::string &name, site_passwd &entry, int &erro
   if ((error = guard_.look(ADDRESS_PASSWD, 0))) return Look::failed;
   ++tally_.passwd_asked;
   asuser_.root();
-  const Look look = lookup<struct passwd>(
-      [&](auto... to) { return getpwnam_r(name.c_str(), to...); },
-      [&](const struct passwd &pw) { entry = {pw.pw_name, pw.pw_uid, pw.pw_gid, pw.pw_dir}; }, error);
+  const Look look = ask_sources(name, entry, error);
   if (look != Look::failed) asked_[name] = look == Look::found ? std::optional(entry) : std::nullopt;
   return look;
 }

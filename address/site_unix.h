@@ -3,7 +3,8 @@
 // Control files, users/cdb and the homes of passwd that do not begin with a slash are
 // below the qmail directory. passwd is asked through getpwnam_r, so that every NSS
 // source counts, where the files alone do not tell (passwd.h); only its return of 0 with
-// a null result means "no such user" then.
+// a null result means "no such user" then, and in a process of our own no source may have
+// failed before (nsswitch.h tells how that is hidden).
 
 #ifndef ADDRESS_SITE_UNIX_H
 #define ADDRESS_SITE_UNIX_H
@@ -24,9 +25,10 @@ class site_unix final : public site {
  public:
   // qmailp and nofiles: the user and group whose rights qmail-getpw has. dir: the qmail
   // directory, open (O_PATH will do); none: the working directory. map: users/cdb is read
-  // from a mapping (cdb::map).
-  site_unix(std::string qmailp, std::string nofiles, unique_fd dir = {}, bool map = false)
-      : dir_(std::move(dir)), map_(map), qmailp_(std::move(qmailp)), nofiles_(std::move(nofiles)) {}
+  // from a mapping (cdb::map). each_source: a source of passwd that fails is not hidden; sets
+  // whom all of this process's look-ups of users ask.
+  site_unix(std::string qmailp, std::string nofiles, unique_fd dir = {}, bool map = false, bool each_source = false)
+      : dir_(std::move(dir)), map_(map), each_source_(each_source), qmailp_(std::move(qmailp)), nofiles_(std::move(nofiles)) {}
 
   // Who watches over looks into homes and passwd from now on.
   void guard(const address_guard *to) { guard_.set(to); }
@@ -49,6 +51,7 @@ class site_unix final : public site {
   std::unique_ptr<site_visit> become(uid_t uid, gid_t gid, int &error) override;
 
  private:
+  Look ask_sources(const std::string &name, site_passwd &entry, int &error);
   Look elsewhere(const std::string &name, site_passwd &entry, int &error);
   Look group(const std::string &name, gid_t &gid, int &error);
   Look getpw_identity(int &error);
@@ -57,7 +60,7 @@ class site_unix final : public site {
   int from() const { return dir_ ? dir_.get() : AT_FDCWD; }
 
   const unique_fd dir_;
-  const bool map_;
+  const bool map_, each_source_;
   std::string qmailp_, nofiles_;
   passwd_index index_;
   // what getpwnam_r said within this second

@@ -24,6 +24,7 @@ std::unique_ptr<vrfy_host> vrfy_host::open(const vrfy_options &options) {
   config.qmail = options.qmail.c_str();
   config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");
   config.map_users_cdb = 1;
+  config.ask_each_source = 1;
   std::unique_ptr<vrfy_host> out(new vrfy_host);
   out->address_ = address_new(&config, note, out.get(), sockbits_now_ms());
   if (!out->address_ && errno == ENOMEM) throw std::bad_alloc();

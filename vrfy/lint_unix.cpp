@@ -19,7 +19,7 @@ namespace {
 
 class host_unix final : public lint_host {
  public:
-  host_unix() : site_(CONF_QMAILP, CONF_NOFILES) { site_.begin(); }
+  host_unix() : site_(CONF_QMAILP, CONF_NOFILES, {}, false, true) { site_.begin(); }
   ~host_unix() override { site_.rest(); }
 
   site &looks() override { return site_; }

@@ -54,6 +54,7 @@ class list {
     config.qmail = options_.qmail.c_str();
     config.fastforward_cdb = getenv("VERIFY_FASTFORWARDCDB");
     config.map_users_cdb = 1;
+    config.ask_each_source = 1;
     judge_ = address_new(&config, note, this, sockbits_now_ms());
     if (!judge_ && errno == ENOMEM) throw std::bad_alloc();
     host_ = lint_unix_open(options_);

@@ -187,11 +187,12 @@ def nss_module(tmp_path_factory):
     folder = tmp_path_factory.mktemp('nss')
     subprocess.run(['gcc', '-shared', '-fPIC', '-o', str(folder / 'libnss_qvtest.so.2'),
                     str(ROOT / 'tests/nss/nss_qvtest.c')], check=True)
+    (folder / 'libnss_qvnobody.so.2').symlink_to('libnss_qvtest.so.2')
     return folder
 
 
-def nss_host(module, how):
-    host = Host(passwd=PASSWD + 'joe:x:7001:7001::{qmail}/home/joe:/bin/sh\n', nsswitch='passwd: files qvtest\ngroup: files\n',
+def nss_host(module, how, sources='files qvtest'):
+    host = Host(passwd=PASSWD + 'joe:x:7001:7001::{qmail}/home/joe:/bin/sh\n', nsswitch=f'passwd: {sources}\ngroup: files\n',
                 env={'LD_LIBRARY_PATH': str(module), 'QVTEST_NSS': '/nonexistent'})
     host.env['QVTEST_NSS'] = str(host.write('how', how))
     (host.dir / 'home/joe').mkdir(parents=True)
@@ -212,6 +213,27 @@ def test_a_failed_passwd_lookup_is_no_answer(nss_module, status, error):
         host.write('how', 'NOTFOUND 0\n')
         answer, line = host.ask(b'someone@example.org')
         assert answer == b'\xe1alias', line
+
+
+@needs_root
+@pytest.mark.parametrize('sources', ['files qvtest qvnobody', 'qvtest files qvnobody', 'files nothere qvtest qvnobody',
+                                     'qvtest [NOTFOUND=return] files', 'files qvnobody qvtest [UNAVAIL=continue] qvnobody'])
+@pytest.mark.parametrize('status', ['UNAVAIL 2', 'TRYAGAIN 11'])
+def test_a_source_of_passwd_that_fails_is_not_hidden_by_those_behind_it(nss_module, status, sources):
+    """By default glibc passes it over, and says what the last one says."""
+    with nss_host(nss_module, status + '\n', sources) as host:
+        answer, line = host.ask(b'someone@example.org')
+        assert answer is None and ' passwd-trouble someone: ' in line
+        assert host.ask(b'joe@example.org')[0] == b'\x90joe'  # whoever is found is found
+        host.write('how', 'NOTFOUND 0\n')
+        answer, line = host.ask(b'someone@example.org')
+        assert answer == b'\xe1alias', line
+
+
+@needs_root
+def test_a_source_that_is_not_reached_may_fail(nss_module):
+    with nss_host(nss_module, 'UNAVAIL 2\n', 'files qvnobody [NOTFOUND=return] qvtest qvnobody') as host:
+        assert host.ask(b'someone@example.org')[0] == b'\xe1alias'
 
 
 @needs_root

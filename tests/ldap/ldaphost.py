@@ -51,6 +51,14 @@ reconnect_sleeptime 1
 reconnect_retrytime 2
 log {log} info
 '''
+NSCD_CONF = '''enable-cache passwd yes
+positive-time-to-live passwd 600
+negative-time-to-live passwd 20
+enable-cache group no
+enable-cache hosts no
+enable-cache services no
+enable-cache netgroup no
+'''
 ALL_NAMES = 'validnames /^/\n'
 
 
@@ -104,8 +112,8 @@ class Service:
 
 
 class LdapHost(Host):
-    def __init__(self, users=USERS, nslcd_conf=ALL_NAMES, **more):
-        super().__init__(assign=ASSIGN, passwd=PASSWD + LOCAL, nsswitch='passwd: files ldap\ngroup: files\n',
+    def __init__(self, users=USERS, nslcd_conf=ALL_NAMES, sources='files ldap', nscd=False, **more):
+        super().__init__(assign=ASSIGN, passwd=PASSWD + LOCAL, nsswitch=f'passwd: {sources}\ngroup: files\n',
                          files={'alias/.qmail-info': '&a@example.net\n', 'home/sales/.qmail-list': '&a@example.net\n'},
                          env={'LD_LIBRARY_PATH': libraries(), **more.pop('env', {})}, **more)
         self.users, self.ldap_port = users, quiet_port()
@@ -118,11 +126,13 @@ class LdapHost(Host):
         self.load()
         self.slapd = Service('slapd', self.slapd_command, self.slapd_ready, self.dir / 'slapd.log')
         self.nslcd = Service('nslcd', self.nslcd_command, self.nslcd_ready, self.dir / 'nslcd.out')
+        self.nscd = Service('nscd', self.nscd_command, self.nscd_ready, self.dir / 'nscd.out')
+        self.services = [self.slapd, self.nslcd, *([self.nscd] if nscd else [])]
 
     # ---- laying out
 
     def lay_out_etc(self, more):
-        for folder in (self.etc, self.run / 'nslcd'):
+        for folder in (self.etc, self.run / 'nslcd', self.run / 'nscd'):
             folder.mkdir(parents=True)
         os.chown(self.run / 'nslcd', 7811, 7811)
         self.write('etc/passwd', self.names['passwd'])
@@ -130,6 +140,7 @@ class LdapHost(Host):
         self.write('etc/nsswitch.conf', self.names['nsswitch.conf'])
         self.write('etc/hosts', '127.0.0.1 localhost\n')
         self.write('etc/nslcd.conf', NSLCD_CONF.format(port=self.ldap_port, base=BASE, log=self.dir / 'nslcd.log') + more)
+        self.write('etc/nscd.conf', NSCD_CONF)
         log = self.write('nslcd.log', '')
         os.chown(log, 7811, 7811)
         if pathlib.Path('/etc/ld.so.cache').exists():
@@ -181,14 +192,20 @@ class LdapHost(Host):
         with socket.socket(socket.AF_UNIX) as s:
             return s.connect_ex(str(self.run / 'nslcd/socket')) == 0
 
+    def nscd_command(self):
+        return self.in_place(PACKAGES / 'usr/sbin/nscd', '-F')
+
+    def nscd_ready(self):
+        return (self.run / 'nscd/socket').exists() and self.getent(user(0))
+
     def start(self):
-        self.slapd.start()
-        self.nslcd.start()
+        for service in self.services:
+            service.start()
         return super().start()
 
     def __exit__(self, *error):
         try:
-            for service in (self.nslcd, self.slapd):
+            for service in reversed(self.services):
                 service.end()
         finally:
             self.homes.cleanup()
@@ -199,6 +216,11 @@ class LdapHost(Host):
         subprocess.run([PACKAGES / 'usr/bin' / program, '-x', '-H', f'ldap://127.0.0.1:{self.ldap_port}', '-D', f'cn=admin,{BASE}',
                         '-w', 'secret', *words], input=text, env={'LD_LIBRARY_PATH': libraries()}, check=True,
                        capture_output=True, text=True)
+
+    def getent(self, name):
+        """Do other programs of the host, which ask nscd where there is one, know this user?"""
+        return subprocess.run(self.in_place('getent', 'passwd', name), env={'PATH': '/usr/bin:/bin', 'LD_LIBRARY_PATH': libraries()},
+                              stdout=subprocess.DEVNULL).returncode == 0
 
     # ---- asking
 

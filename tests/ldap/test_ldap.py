@@ -42,7 +42,7 @@ def names(n):
             address(f'{user(n)}x'): INVALID, address(f'x{user(n)}-list'): INVALID}
 
 
-OTHERS = {b'info@example.org': VALID, b'Info@example.org': VALID, b'nobody@example.org': INVALID, b'a+b@example.org': INVALID,
+OTHERS = {b'info@example.org': VALID, b'Info@example.org': VALID, b'noone@example.org': INVALID, b'a+b@example.org': INVALID,
           b'-a@example.org': INVALID, b'joe-other@example.org': INVALID, b'x@elsewhere.example': VALID}
 
 
@@ -105,12 +105,31 @@ def test_libnss_ldap_says_no_such_file_while_nslcd_is_away():
         until('it is asked again', lambda: host.query(address(user(1))).result == VALID)
 
 
+@pytest.mark.parametrize('sources, nscd', [('files ldap systemd', False), ('ldap files', False), ('files ldap', True)],
+                         ids=['systemd behind it', 'files behind it', 'nscd before it'])
+def test_a_directory_that_is_away_is_not_hidden(sources, nscd):
+    """The C library says "no such user" for all of these."""
+    with LdapHost(users=9, sources=sources, nscd=nscd) as host:
+        everybody = {**OTHERS, **{a: result for n in range(9) for a, result in names(n).items()}}
+        assert right(host, everybody)
+        host.nslcd.end(signal.SIGTERM)
+        away = time.monotonic()
+        until('what was known is forgotten', lambda: time.monotonic() > away + KEPT)
+        answers = host.sweep([*everybody, b'joe@example.org'])
+        assert not [a for a, answer in answers.items() if answer.result == INVALID]
+        assert answers[address(user(1))].result == TEMPORARY
+        assert answers[b'joe@example.org'].result == VALID
+        assert [host.getent(user(n)) for n in (0, 1)] == [nscd, False]  # nscd kept the one, and failed at the other
+        host.nslcd.start()
+        until('all is right again', lambda: right(host, everybody))
+
+
 def test_a_name_that_nslcd_does_not_ask_for_is_no_answer():
     """By its own validnames: the same as if it were away. So the manual tells to widen them."""
     with LdapHost(users=3, nslcd_conf='') as host:
         assert host.query(address(user(1))).result == VALID
         assert [host.query(a).result for a in (b'a+b@example.org', b'-a@example.org')] == [TEMPORARY] * 2
-        assert host.query(b'nobody@example.org').result == INVALID
+        assert host.query(b'noone@example.org').result == INVALID
 
 
 # ---- while it is away

@@ -224,6 +224,39 @@ TEST(Nsswitch, FilesFirstAndNobodyElseOrSystemd) {
   EXPECT_EQ(nsswitch_read(std::string_view("passwd: files\n\0", 15)), unknown);
 }
 
+TEST(Nsswitch, SourcesWhoseFailureIsHidden) {
+  using lines = std::vector<std::string>;
+  const std::string behind = "files [UNAVAIL=return TRYAGAIN=return] ";
+  const std::pair<const char *, lines> cases[] = {
+      {"files", {}},
+      {"files ldap", {"files"}},
+      {"files systemd", {"files"}},
+      {"files ldap systemd", {behind + "ldap"}},
+      {"sss files systemd", {behind + "sss"}},
+      {"files sss nis systemd", {behind + "sss", behind + "nis"}},
+      {"compat ldap", {behind + "compat"}},
+      {"files ldap [NOTFOUND=return] systemd", {behind + "ldap"}},
+      {"files [NOTFOUND=return] ldap", {"files"}},
+      {"files ldap [NOTFOUND=return] nis systemd", {behind + "ldap"}},
+      {"files ldap [UNAVAIL=return] systemd", {behind + "ldap"}},
+      {"files ldap [UNAVAIL=return TRYAGAIN=return] systemd", {"files"}},
+      {"files [!SUCCESS=return] ldap systemd", {}},
+      {"files [UNAVAIL=return TRYAGAIN=return] ldap [!NOTFOUND=return] systemd", {}},
+  };
+  for (const auto &[text, alone] : cases) {
+    const nsswitch_chain chain = nsswitch_chain_read("group: files\npasswd: " + std::string(text) + "\n");
+    EXPECT_EQ(chain.whole, text);
+    EXPECT_EQ(chain.alone, alone) << text;
+  }
+  for (const char *text : {"", "group: files\n", "passwd:\n", "passwd: files ldap", "passwd: files [x]\n",
+                           "passwd: files [SUCCESS=continue] ldap\n", "passwd: files [NOTFOUND=merge] ldap\n",
+                           "passwd: files ldap\npasswd: files\n"}) {
+    const nsswitch_chain chain = nsswitch_chain_read(text);
+    EXPECT_TRUE(chain.whole.empty() && chain.alone.empty()) << text;
+  }
+  EXPECT_EQ(nsswitch_chain_read("passwd: files\npasswd: files\n").whole, "files");
+}
+
 // ---- the index over files
 
 namespace {
