@@ -171,6 +171,7 @@ enum qv_verdict {
 
 enum qv_reason {
   QV_REASON_NONE = 0,
+  QV_REASON_ANY = 0xffff, /* no reason: so that an enum qv_reason can hold the numbers of newer builds */
 #define QV_X(number, symbol, name, verdict, position, text) QV_REASON_##symbol = (number),
   QV_REASONS(QV_X)
 #undef QV_X
@@ -184,7 +185,8 @@ static inline const char *qv_reason_name(enum qv_reason reason) {
   case QV_REASON_##symbol: return name;
     QV_REASONS(QV_X)
 #undef QV_X
-    case QV_REASON_NONE: break;
+    case QV_REASON_NONE:
+    case QV_REASON_ANY: break;
   }
   return "none";
 }
@@ -196,7 +198,8 @@ static inline const char *qv_reason_text(enum qv_reason reason) {
   case QV_REASON_##symbol: return text;
     QV_REASONS(QV_X)
 #undef QV_X
-    case QV_REASON_NONE: break;
+    case QV_REASON_NONE:
+    case QV_REASON_ANY: break;
   }
   return "no reason given";
 }
@@ -208,7 +211,8 @@ static inline enum qv_verdict qv_reason_verdict(enum qv_reason reason) {
   case QV_REASON_##symbol: return verdict;
     QV_REASONS(QV_X)
 #undef QV_X
-    case QV_REASON_NONE: break;
+    case QV_REASON_NONE:
+    case QV_REASON_ANY: break;
   }
   return QV_TEMPORARY;
 }
@@ -220,7 +224,8 @@ static inline unsigned qv_reason_position(enum qv_reason reason) {
   case QV_REASON_##symbol: return (position);
     QV_REASONS(QV_X)
 #undef QV_X
-    case QV_REASON_NONE: break;
+    case QV_REASON_NONE:
+    case QV_REASON_ANY: break;
   }
   return 15;
 }

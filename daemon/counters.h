@@ -36,6 +36,7 @@
   X(ROUTED_KEPT,        "routed_total{by=\"kept\"}") \
   X(ROUTED_SHARED,      "routed_total{by=\"shared\"}") \
   X(ROUTED_ANSWERED,    "routed_total{by=\"server\"}") \
+  X(ROUTED_STALE,       "routed_total{by=\"stale\"}") \
   X(ROUTED_UNANSWERED,  "routed_total{by=\"nobody\"}") \
   X(SERVERS_ASKED,      "servers_asked_total") \
   X(PUT_ASIDE,          "put_aside_total") \

@@ -103,6 +103,7 @@ void forwarder::count(hub_event what) {
   switch (what) {
     case hub_event::sent: return site_.seat.counts.add(COUNTER_SERVERS_ASKED);
     case hub_event::answered: return site_.seat.counts.add(COUNTER_ROUTED_ANSWERED);
+    case hub_event::stale: return site_.seat.counts.add(COUNTER_ROUTED_STALE);
     case hub_event::unanswered: return site_.seat.counts.add(COUNTER_ROUTED_UNANSWERED);
     case hub_event::shared: return site_.seat.counts.add(COUNTER_ROUTED_SHARED);
     case hub_event::ignored: return site_.seat.counts.add(COUNTER_NO_ANSWERS);

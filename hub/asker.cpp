@@ -235,7 +235,9 @@ struct hub_asker::state {
   void hear_own(int fd);
   void heard(unsigned number, std::string_view datagram, own_socket *by);
   void answered_by(flight &f, unsigned number, const packet_answer &a);
-  void finish(flight &f, const hub_answer &answer);
+  bool kept_valid(std::string_view address, hub_answer &answer);
+  bool serve_kept(uint64_t waiter, std::string_view address);
+  void finish(flight &f, const hub_answer &answer, hub_event how = hub_event::answered);
   void finish_silent(flight &f);
   bool watch(int fd, uint64_t what) {
     epoll_event event{};
@@ -285,9 +287,15 @@ void hub_asker::state::ask(uint64_t waiter, const hub_question &q) {
     answer = {known.verdict, known.reason, known.position, std::string(known.user), "kept"};
     return done(waiter, answer);
   }
+  const auto any_of = [&](auto is) { return std::any_of(route->servers.begin(), route->servers.end(), is); };
+  const bool healthy = any_of([&](unsigned s) { return !links[s].health.aside(); });
+  // what is kept serves at once where nobody answers; whether that is still so is tried all the same
+  const bool served = !healthy && serve_kept(waiter, q.address);
+  if (served && !any_of([&](unsigned s) { return links[s].health.due(now); })) return;
   std::unique_ptr<flight> fresh = begin(q, *route);
   if (const auto other = same.find(fresh->shared_by); other != same.end()) {
     flight &f = *flying.at(other->second);
+    if (served) return;
     if (f.waiters.size() < HUB_WAITERS_MAX) {
       counted(hub_event::shared);
       f.waiters.push_back(waiter);
@@ -295,22 +303,21 @@ void hub_asker::state::ask(uint64_t waiter, const hub_question &q) {
     }
   }
   if (flying.size() >= HUB_FLIGHTS_MAX) {
+    if (served) return;
     answer.reason = QV_REASON_RESOURCE_TROUBLE;
     return done(waiter, answer);
   }
-  fresh->waiters.push_back(waiter);
+  if (!served) fresh->waiters.push_back(waiter);
   flight &f = *fresh;
   same.try_emplace(f.shared_by, f.id);
   flying[f.id] = std::move(fresh);
-  bool any = false;
+  bool tried = false;
   for (size_t k = 0; k < f.servers.size(); ++k) {
-    server_link &link = links[f.servers[k]];
-    any = any || !link.health.aside();
-    if (!link.health.probe(now)) continue;
-    any = true;
+    if (!links[f.servers[k]].health.probe(now)) continue;
+    tried = true;
     post(f, k);
   }
-  if (!any) return finish_silent(f);
+  if (!healthy && !tried) return finish_silent(f);
   next_try(f);
 }
 
@@ -626,12 +633,12 @@ void hub_asker::state::answered_by(flight &f, unsigned number, const packet_answ
 
 // ---- the end of a question
 
-void hub_asker::state::finish(flight &f, const hub_answer &answer) {
+void hub_asker::state::finish(flight &f, const hub_answer &answer, hub_event how) {
   const auto at = flying.find(f.id);
   const std::unique_ptr<flight> gone = std::move(at->second);
   flying.erase(at);
   if (const auto other = same.find(gone->shared_by); other != same.end() && other->second == gone->id) same.erase(other);
-  counted(answer.reason == QV_REASON_SERVER_SILENT ? hub_event::unanswered : hub_event::answered);
+  if (!gone->waiters.empty()) counted(how);
   for (const int fd : gone->own) {
     const auto socket = own.find(fd);
     epoll_ctl(events.get(), EPOLL_CTL_DEL, fd, nullptr);
@@ -643,18 +650,30 @@ void hub_asker::state::finish(flight &f, const hub_answer &answer) {
   for (const uint64_t waiter : gone->waiters) done(waiter, answer);
 }
 
-void hub_asker::state::finish_silent(flight &f) {
+// Where no server answers: a valid answer of before, however old it may be.
+bool hub_asker::state::kept_valid(std::string_view address, hub_answer &answer) {
   kept_answer known;
+  if (!store || !store->get(address, now, true, known) || known.verdict != QV_VALID) return false;
+  answer = {known.verdict, known.reason, known.position, std::string(known.user),
+            known.stale ? "stale: no server answers" : "kept"};
+  return true;
+}
+
+bool hub_asker::state::serve_kept(uint64_t waiter, std::string_view address) {
   hub_answer answer;
-  if (store && store->get(f.address, now, true, known) && known.verdict == QV_VALID) {
-    answer = {known.verdict, known.reason, known.position, std::string(known.user),
-              known.stale ? "stale: no server answers" : "kept"};
-    return finish(f, answer);
-  }
+  if (!kept_valid(address, answer)) return false;
+  counted(hub_event::stale);
+  done(waiter, answer);
+  return true;
+}
+
+void hub_asker::state::finish_silent(flight &f) {
+  hub_answer answer;
+  if (kept_valid(f.address, answer)) return finish(f, answer, hub_event::stale);
   answer.reason = QV_REASON_SERVER_SILENT;
   answer.position = qv_reason_position(QV_REASON_SERVER_SILENT);
   for (const unsigned s : f.servers) answer.about += (answer.about.empty() ? "" : ", ") + links[s].text;
-  finish(f, answer);
+  finish(f, answer, hub_event::unanswered);
 }
 
 // ---- for the caller

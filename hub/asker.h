@@ -60,6 +60,7 @@ enum class hub_event {
   sent,       // a datagram to a server
   answered,   // one of them answered a question
   unanswered, // none did
+  stale,      // none did, and a kept answer has served
   shared,     // a question that somebody else had asked at that moment
   ignored     // a datagram of a server that was no answer
 };

@@ -21,7 +21,7 @@ bool server_health::failed(long long now_ms) {
 }
 
 bool server_health::probe(long long now_ms) {
-  if (!aside_ || now_ms < probe_ms_) return false;
+  if (!due(now_ms)) return false;
   probe_ms_ = now_ms + HEALTH_PROBE_MS;
   return true;
 }

@@ -20,6 +20,8 @@ class server_health {
   // address (as 1.32 is where it cannot tell), or datagrams are lost.
   bool failed(long long now_ms);
   bool aside() const { return aside_; }
+  // It is set aside, and one may try it now.
+  bool due(long long now_ms) const { return aside_ && now_ms >= probe_ms_; }
   // It is set aside, and this question is the one that tries it.
   bool probe(long long now_ms);
 

@@ -609,6 +609,32 @@ TEST_F(Asker, AValidAnswerServesWhileNobodyAnswersAnInvalidOneDoesNot) {
   EXPECT_EQ(answer(5).reason, unsigned{QV_REASON_SERVER_SILENT}) << "older than a day";
 }
 
+TEST_F(Asker, AKeptAnswerServesAtOnceAlsoWhereItsQuestionTriesTheServer) {
+  Store store;
+  begin("example.org:" + store.at(), "", 1024);
+  meet(store, "joe@example.org", 1);
+  now_ += 3600 * 1000;
+  for (uint64_t n = 10; n < 20; ++n) {
+    ask(n, "silent" + std::to_string(n) + "@example.org");
+    pass(300);
+  }
+  ASSERT_EQ(notes_.size(), 1U);
+  pass(HUB_ANSWER_MS + HEALTH_PROBE_MS);
+  store.pending();
+  ask(2, "joe@example.org");
+  EXPECT_EQ(answer(2).about, "stale: no server answers");
+  const auto q = store.take();
+  ASSERT_TRUE(q) << "the server is tried all the same";
+  ask(3, "joe@example.org");
+  EXPECT_EQ(answer(3).about, "stale: no server answers");
+  EXPECT_EQ(events_[hub_event::stale], 2);
+  store.valid(*q);
+  serve();
+  EXPECT_EQ(asker_->flights(), 0U);
+  ask(4, "joe@example.org");
+  EXPECT_EQ(answer(4).about, "kept");
+}
+
 TEST_F(Asker, AServerThatCannotTellTakesNoKeptAnswerAway) {
   Store store;
   begin("example.org:" + store.at(), "", 1024);
