@@ -44,7 +44,7 @@ std::string id_of_today() {
 }  // namespace
 
 int vrfy_genkey(const vrfy_options &options) {
-  secret bytes;
+  secret bytes{};
   if (!draw(bytes)) return VRFY_TROUBLE;
   vrfy_output out;
   out.put((options.key_id.empty() ? id_of_today() : options.key_id) + ":" + in_digits(bytes) + "\n");

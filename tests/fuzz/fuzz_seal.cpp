@@ -82,12 +82,12 @@ void questions(const checker &c, std::string_view datagram, size_t chosen) {
   require((len != 0) == (packet_is_extended(datagram.data(), datagram.size()) != 0));
   if (!len) return require(before == seal_state::none);
   room.resize(len);
-  // behind fields that are cut, or another code, no code can be
+  // behind another code there is no good one, nor behind fields that are cut, which may even swallow it
   packet_question q;
   const bool whole = packet_read_question(datagram.data(), datagram.size(), &q) == 0;
   const seal_state sealed = c.question(view(room), c.peer, by);
-  require(sealed == (whole && before == seal_state::none ? seal_state::good : seal_state::bad));
-  if (sealed == seal_state::bad) return;
+  require((sealed == seal_state::good) == (whole && before == seal_state::none));
+  if (sealed != seal_state::good) return;
   require(by == c.here && c.question(view(room), c.stranger, by) == seal_state::bad);
   require(c.answer(view(room), "") != seal_state::good);
   damaged(room, chosen, [&](const bytes &other) { require(c.question(view(other), c.peer, by) != seal_state::good); });
@@ -112,8 +112,8 @@ void answers(const checker &c, std::string_view datagram, size_t chosen) {
   packet_answer a;
   const bool whole = packet_read_answer(datagram.data(), datagram.size(), &a) == 0;
   const seal_state sealed = c.answer(view(room), address);
-  require(sealed == (whole && before == seal_state::none ? seal_state::good : seal_state::bad));
-  if (sealed == seal_state::bad) return;
+  require((sealed == seal_state::good) == (whole && before == seal_state::none));
+  if (sealed != seal_state::good) return;
   require(c.answer(view(room), "Joe@example.org") == seal_state::bad && c.answer(view(room), "") == seal_state::bad);
   require(c.question(view(room), c.peer, by) != seal_state::good);
   require(seal_check_answer(*c.here, address, view(room)) == seal_state::bad);
