@@ -39,10 +39,10 @@ route expected(const route_tables &t, std::string a) {
     const bool counts = i == 0 || i == at + 1 || i == a.size() || (i > at && a[i] == '.');
     const auto hit = counts ? t.virtualdomains.find(a.substr(i)) : std::nullopt;
     if (!hit) continue;
-    if (hit->empty()) return {route::Kind::exception, {}, domain};
+    if (hit->empty()) return {route::Kind::exception, before, domain};
     return {route::Kind::local, std::string(*hit) + "-" + before, domain};
   }
-  return {route::Kind::remote, {}, domain};
+  return {route::Kind::remote, before, domain};
 }
 
 }  // namespace
