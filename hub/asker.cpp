@@ -71,6 +71,7 @@ struct server_link {
   std::string text;
   bool path = false;
   const key_entry *key = nullptr;  // with which it has to sign; null: none
+  bool barred = false;             // the keys cannot be used: nothing that it says could be believed
   server_health health;
   Form form = Form::unknown;
   unique_fd fd;
@@ -173,6 +174,8 @@ std::string shown(std::string_view bytes) {
   return out;
 }
 
+bool up(const server_link &link) { return !link.barred && !link.health.aside(); }
+
 std::string_view domain_of(std::string_view address) { return address.substr(address.rfind('@') + 1); }
 
 }  // namespace
@@ -210,7 +213,9 @@ struct hub_asker::state {
       link.text = shown(text);
       link.path = *text == '/';
       const ip_address ip = ip_of(at.addr);
-      if (ip.size && !ip_is_loopback(ip)) link.key = keys.for_peer(ip);
+      if (!ip.size || ip_is_loopback(ip)) continue;
+      link.key = keys.for_peer(ip);
+      link.barred = keys.is_unusable();
     }
   }
 
@@ -288,10 +293,10 @@ void hub_asker::state::ask(uint64_t waiter, const hub_question &q) {
     return done(waiter, answer);
   }
   const auto any_of = [&](auto is) { return std::any_of(route->servers.begin(), route->servers.end(), is); };
-  const bool healthy = any_of([&](unsigned s) { return !links[s].health.aside(); });
+  const bool healthy = any_of([&](unsigned s) { return up(links[s]); });
   // what is kept serves at once where nobody answers; whether that is still so is tried all the same
   const bool served = !healthy && serve_kept(waiter, q.address);
-  if (served && !any_of([&](unsigned s) { return links[s].health.due(now); })) return;
+  if (served && !any_of([&](unsigned s) { return !links[s].barred && links[s].health.due(now); })) return;
   std::unique_ptr<flight> fresh = begin(q, *route);
   if (const auto other = same.find(fresh->shared_by); other != same.end()) {
     flight &f = *flying.at(other->second);
@@ -313,7 +318,8 @@ void hub_asker::state::ask(uint64_t waiter, const hub_question &q) {
   flying[f.id] = std::move(fresh);
   bool tried = false;
   for (size_t k = 0; k < f.servers.size(); ++k) {
-    if (!links[f.servers[k]].health.probe(now)) continue;
+    server_link &link = links[f.servers[k]];
+    if (link.barred || !link.health.probe(now)) continue;
     tried = true;
     post(f, k);
   }
@@ -346,7 +352,8 @@ std::unique_ptr<flight> hub_asker::state::begin(const hub_question &q, const rou
 
 // aside: those that have been set aside, too.
 bool hub_asker::state::usable(const flight &f, size_t k, bool aside) const {
-  return !f.told[k] && !f.refused[k] && (aside || !links[f.servers[k]].health.aside());
+  const server_link &link = links[f.servers[k]];
+  return !f.told[k] && !f.refused[k] && !link.barred && (aside || up(link));
 }
 
 // One server more is asked, where there is one; then its answer is waited for.

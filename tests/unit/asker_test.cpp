@@ -557,6 +557,17 @@ TEST_F(Asker, ACircleIsNoticedAndBothFilesNamed) {
   EXPECT_EQ(notes_.size(), 1U) << "said once a minute";
 }
 
+TEST_F(Asker, WithKeysThatCannotBeUsedNobodyBeyondThisHostIsAsked) {
+  Store store;
+  keys_ = keys_table::unusable();
+  begin("far.example:192.0.2.1\nnear.example:" + store.at() + "\nboth.example:192.0.2.1," + store.at());
+  ask(1, "joe@far.example");
+  EXPECT_EQ(answer(1).reason, unsigned{QV_REASON_SERVER_SILENT}) << "at once";
+  EXPECT_EQ(events_[hub_event::sent], 0);
+  meet(store, "joe@near.example", 2);
+  meet(store, "joe@both.example", 3);
+}
+
 TEST_F(Asker, WhereALineNamesNoServerNobodyIsAsked) {
   std::vector<std::string> complaints;
   const std::string none;
