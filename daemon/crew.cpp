@@ -704,7 +704,8 @@ void crew::take_routes(std::vector<std::string> &complaints, bool hungup) {
   if (told && text.look == Look::absent && had) say_held("control/verifyroutes is gone: no other server is asked");
   if (told && text.look == Look::found) say_held("control/verifyroutes, or control/smtproutes which it follows, has changed: taken over");
   if (routes.any() && !store) {
-    store = kept::make(settings.keep_answers);
+    // answers stand in buckets: with as many places again hardly any of them overflows
+    store = kept::make(2 * settings.keep_answers);
     if (store) store->set(settings);
     if (!store) complaints.push_back(std::string("answers of other servers cannot be kept: ") + strerror(errno) +
                                      "; write a smaller keepanswers into control/verifylimits, then restart");
