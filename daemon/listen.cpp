@@ -1,28 +1,9 @@
 // listen.cpp - see listen.h.
-//
-// How a UNIX socket's path is made (unix(7) checks the path's mode at connect):
-//
-//   1. What stands there already is removed only if it is a socket that refuses
-//      connections. A file, or a daemon that answers, is left alone.
-//   2. It is bound under umask 0777: nobody but root could connect, and nobody is
-//      answered, since it does not listen yet.
-//   3. Owner and group, then the mode, then listen(2): at no time may somebody connect
-//      who may not do so in the end.
-//
-// In a directory that root alone can write, nobody else can come between the steps.
-// Where others can write, they can put a file of another in the new path's place, so
-// the three calls are made on one descriptor of what stands there (O_PATH), and only
-// if that is a socket as it was just made: root's, mode 0, with one name. What they can
-// still do is take the path away and put a socket of their own there, which clients
-// then ask: so such a directory is warned of.
 
 #include "listen.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netinet/in.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -33,7 +14,7 @@
 
 namespace {
 
-constexpr int BACKLOG = 1024, RECEIVE_BUFFER = 4 << 20;
+constexpr int RECEIVE_BUFFER = 4 << 20;
 enum { EXIT_USAGE = 100, EXIT_TROUBLE = 111 };
 
 // ---- sentences
@@ -179,82 +160,6 @@ void put_local(const listen_asker &asker, msghdr &message, control_buffer &contr
   memcpy(CMSG_DATA(c), asker.local, asker.local_size);
 }
 
-// ---- UNIX sockets
-
-// Can others than root and this process's user write here? The group bits are those
-// of an access control list's mask, too, where there is one.
-bool others_write(const struct stat &st) {
-  return (st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & S_IWOTH) ||
-         ((st.st_mode & S_IWGRP) && st.st_gid != 0);
-}
-
-// The first directory on the way to path in which others could put something else
-// in the way; empty where there is none. Above the last one the sticky bit is enough.
-std::string open_to_others(const std::string &path) {
-  for (size_t slash = 0; slash != path.npos; slash = path.find('/', slash + 1)) {
-    const std::string dir = path.substr(0, slash ? slash : 1);
-    const bool last = path.find('/', slash + 1) == path.npos;
-    struct stat st;
-    if (stat(dir.c_str(), &st) == -1) return "";
-    if (others_write(st) && (last || !(st.st_mode & S_ISVTX) || (st.st_uid != 0 && st.st_uid != geteuid()))) return dir;
-  }
-  return "";
-}
-
-// Makes way for a socket at the path, or tells why it must not.
-bool make_way(const udp_endpoint &ep, const std::string &path, listen_trouble &trouble) {
-  struct stat st;
-  if (lstat(path.c_str(), &st) == -1) return errno == ENOENT || failed(trouble, ep, errno);
-  if (!S_ISSOCK(st.st_mode))
-    return refused(trouble, ep, "something else than a socket is there; remove it, or name another path in LISTEN");
-  const unique_fd asked(connect_udp(&ep));
-  if (asked || (errno != ECONNREFUSED && errno != ENOENT && errno != EACCES))
-    return refused(trouble, ep, "another program listens there; stop it, or name another path in LISTEN");
-  if (errno == EACCES)
-    return refused(trouble, ep, "a socket is there, and this process may not see whether anybody listens; remove it if "
-                                "nobody does, or name another path in LISTEN");
-  if (unlink(path.c_str()) == -1 && errno != ENOENT)
-    return refused(trouble, ep, std::string("the socket there, on which nobody listens, cannot be removed: ") + strerror(errno));
-  return true;
-}
-
-int bind_unreachable(int fd, const udp_endpoint &ep) {
-  const mode_t before = umask(0777);
-  const int error = bind(fd, reinterpret_cast<const sockaddr *>(&ep.addr), ep.len) == -1 ? errno : 0;
-  umask(before);
-  return error;
-}
-
-// fchmod(2) does not take an O_PATH descriptor; its name below /proc is the way.
-int set_mode(int fd, const std::string &path, mode_t mode) {
-  if (chmod(("/proc/self/fd/" + std::to_string(fd)).c_str(), mode) == 0) return 0;
-  if (errno != ENOENT) return errno;
-  return chmod(path.c_str(), mode) == -1 ? errno : 0;  // no /proc
-}
-
-// Gives the path that was just bound to its group. 0, or errno; ESTALE where something
-// else stands there.
-int hand_over(listen_local &local, const listen_owner &owner) {
-  const unique_fd made(open(local.path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  struct stat st;
-  if (!made || fstat(made.get(), &st) == -1) return errno;
-  if (!S_ISSOCK(st.st_mode) || (st.st_mode & 07777) || st.st_uid != geteuid() || st.st_nlink != 1) return ESTALE;
-  local.dev = st.st_dev;
-  local.ino = st.st_ino;
-  const bool own = owner.group == static_cast<gid_t>(-1);
-  if (!own && fchownat(made.get(), "", geteuid(), owner.group, AT_EMPTY_PATH) == -1) return errno;
-  return set_mode(made.get(), local.path, owner.mode);
-}
-
-bool still_ours(const listen_local &local) {
-  struct stat st;
-  return lstat(local.path.c_str(), &st) == 0 && st.st_dev == local.dev && st.st_ino == local.ino;
-}
-
-void unlink_ours(const listen_local &local) {
-  if (local.ino && still_ours(local)) unlink(local.path.c_str());
-}
-
 }  // namespace
 
 bool listen_sockets::open(std::string_view text, const listen_owner &owner, listen_trouble &trouble) {
@@ -287,22 +192,10 @@ bool listen_sockets::open_udp(const udp_endpoint &ep, listen_trouble &trouble) {
 }
 
 bool listen_sockets::open_local(const udp_endpoint &ep, const listen_owner &owner, listen_trouble &trouble) {
-  char path[UDP_TEXT_MAX];
-  udp_format(&ep, path);
-  listen_local local{unique_fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)), path};
-  if (!local.fd) return failed(trouble, ep, errno);
-  if (!make_way(ep, path, trouble)) return false;
-  if (const int error = bind_unreachable(local.fd.get(), ep)) return failed(trouble, ep, error);
-
-  const int error = hand_over(local, owner);
-  local_.push_back(std::move(local));  // from here on unlink_paths knows it
-  const listen_local &kept = local_.back();
-  if (error == ESTALE) return refused(trouble, ep, "another program has put something else there; name a path in a "
-                                                   "directory that root alone can write");
-  if (error) return refused(trouble, ep, std::string("its group and mode cannot be set: ") + strerror(error));
-  if (::listen(kept.fd.get(), BACKLOG) == -1) return failed(trouble, ep, errno);
-  if (!still_ours(kept)) return refused(trouble, ep, "another program has taken the path at the same moment");
-  if (const std::string dir = open_to_others(path); !dir.empty())
+  const std::string why = local_path_open(ep, SOCK_SEQPACKET, owner, "LISTEN", local_.emplace_back());
+  if (!why.empty()) return refused(trouble, ep, why);
+  const std::string &path = local_.back().path;
+  if (const std::string dir = local_path_open_to_others(path); !dir.empty())
     warnings_.push_back("LISTEN=" + shown(path) + ": others than root can write in " + shown(dir) +
                         ", and could answer in our place; use a directory that root alone can write, as are those above it");
   return true;
@@ -370,5 +263,5 @@ int listen_sockets::answer(const listen_reply *replies, unsigned n, listen_asker
 }
 
 void listen_sockets::unlink_paths() {
-  for (const listen_local &local : local_) unlink_ours(local);
+  for (const listen_local &local : local_) local_path_unlink(local);
 }

@@ -15,8 +15,9 @@
 #include <string_view>
 #include <vector>
 
-#include "qmail/prefix.h"
 #include "qmail/fd.h"
+#include "qmail/local_path.h"
+#include "qmail/prefix.h"
 #include "udpbits.h"
 
 // Where a datagram came from and where it was sent to: what an answer needs. Plain
@@ -34,12 +35,7 @@ struct listen_udp {
   bool loopback = false;  // bound to a loopback address
 };
 
-struct listen_local {
-  unique_fd fd;  // non-blocking
-  std::string path;
-  dev_t dev = 0;  // what stood at the path when it was made
-  ino_t ino = 0;
-};
+using listen_local = local_path;
 
 // What went wrong, for the operator, and the exit code that it deserves (100: LISTEN
 // cannot be read, 111: the system refused).
@@ -50,12 +46,7 @@ struct listen_trouble {
 
 // Sentences are without a full stop, and may be written to a log as they are: what
 // LISTEN says stands in them as log_putsafe has it.
-// Whom UNIX sockets belong to, besides this process's user.
-struct listen_owner {
-  listen_owner(gid_t g, mode_t m = 0660) : group(g), mode(m) {}
-  gid_t group;  // -1: this process's own
-  mode_t mode;
-};
+using listen_owner = local_owner;
 
 // Where a datagram goes to: what does not fit into bytes goes to more, if there is
 // room. len and asker are written.

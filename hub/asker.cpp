@@ -187,6 +187,7 @@ struct hub_asker::state {
   answered done;
   note say;
   count counted;
+  const hub_manner manner;
 
   unique_fd events;
   std::vector<server_link> links;
@@ -201,8 +202,8 @@ struct hub_asker::state {
   size_t shared_open = 0;  // sockets of links, and perhaps some that have been closed
   long long now = 0;  // of the call that is under way
 
-  state(const routes_table &r, const keys_table &k, kept *s, answered d, note n, count c)
-      : routes(r), keys(k), store(s), done(std::move(d)), say(std::move(n)), counted(std::move(c)) {
+  state(const routes_table &r, const keys_table &k, kept *s, answered d, note n, count c, const hub_manner &m)
+      : routes(r), keys(k), store(s), done(std::move(d)), say(std::move(n)), counted(std::move(c)), manner(m) {
     events.reset(epoll_create1(EPOLL_CLOEXEC));
     if (!events) throw std::system_error(errno, std::generic_category(), "epoll");
     for (const udp_endpoint &at : routes.servers()) {
@@ -342,7 +343,7 @@ std::unique_ptr<flight> hub_asker::state::begin(const hub_question &q, const rou
   f->shared_by = f->address + '\0' + (f->has_sender ? '+' : '-') + f->sender + '\0' + f->client + static_cast<char>(q.hop);
   f->servers = route.servers;
   const std::string domain = text_lower(domain_of(q.address));
-  const size_t first = std::hash<std::string>{}(domain) % f->servers.size();
+  const size_t first = manner.in_order ? 0 : std::hash<std::string>{}(domain) % f->servers.size();
   std::rotate(f->servers.begin(), f->servers.begin() + static_cast<std::ptrdiff_t>(first), f->servers.end());
   f->told.resize(f->servers.size());
   f->refused.resize(f->servers.size());
@@ -383,7 +384,7 @@ std::string hub_asker::state::datagram_for(const flight &f, const server_link &l
   q.address_len = f.address.size();
   q.extended = 1;
   q.nonce = f.nonce;
-  q.hop = f.hop + 1;
+  q.hop = f.hop + (manner.own_question ? 0 : 1);
   if (f.has_sender) {
     q.sender = f.sender.data();
     q.sender_len = f.sender.size();
@@ -504,7 +505,7 @@ void hub_asker::state::failed(unsigned number) {
   server_link &link = links[number];
   if (!link.health.failed(now)) return;
   if (!link.path) link.form = server_link::Form::unknown;  // it may come back as an older one
-  say("control/verifyroutes: " + link.text + " does not answer: set aside, tried about once a second");
+  say(std::string(manner.named_in) + ": " + link.text + " does not answer: set aside, tried about once a second");
 }
 
 void hub_asker::state::refused(flight &f, size_t k) {
@@ -543,7 +544,7 @@ void hub_asker::state::due(const timer &t) {
   f.last.clear();
   std::fill(f.refused.begin(), f.refused.end(), false);
   // half a try more: timers are late by a little, and that must not cost the last one
-  if (now - f.begun_ms + HUB_TRY_MS / 2 > HUB_ANSWER_MS)
+  if (now - f.begun_ms + HUB_TRY_MS / 2 > manner.answer_ms)
     return f.temporary_seen ? finish(f, hub_answer(f.temporary)) : finish_silent(f);
   next_try(f);
 }
@@ -604,7 +605,7 @@ void hub_asker::state::heard(unsigned number, std::string_view datagram, own_soc
     memcpy(&id, a.nonce, sizeof id);
     if (const auto at = flying.find(id); at != flying.end() && memcmp(at->second->nonce, a.nonce, QV_NONCE_SIZE) == 0)
       f = at->second.get();
-  } else if (by && !link.key && link.form != server_link::Form::extended) {
+  } else if (by && !manner.strict && !link.key && link.form != server_link::Form::extended) {
     if (const auto at = flying.find(by->flight); at != flying.end()) f = at->second.get();
   }
   if (!f || std::find(f->servers.begin(), f->servers.end(), number) == f->servers.end()) return counted(hub_event::ignored);
@@ -614,7 +615,7 @@ void hub_asker::state::heard(unsigned number, std::string_view datagram, own_soc
     return counted(hub_event::ignored);
   }
   if (!link.path) link.form = a.extended ? server_link::Form::extended : server_link::Form::plain;
-  if (link.health.heard()) say("control/verifyroutes: " + link.text + " answers again");
+  if (link.health.heard()) say(std::string(manner.named_in) + ": " + link.text + " answers again");
   answered_by(*f, number, a);
 }
 
@@ -685,8 +686,9 @@ void hub_asker::state::finish_silent(flight &f) {
 
 // ---- for the caller
 
-hub_asker::hub_asker(const routes_table &routes, const keys_table &keys, kept *store, answered done, note say, count counted)
-    : state_(std::make_unique<state>(routes, keys, store, std::move(done), std::move(say), std::move(counted))) {}
+hub_asker::hub_asker(const routes_table &routes, const keys_table &keys, kept *store, answered done, note say, count counted,
+                     const hub_manner &manner)
+    : state_(std::make_unique<state>(routes, keys, store, std::move(done), std::move(say), std::move(counted), manner)) {}
 
 hub_asker::~hub_asker() = default;
 

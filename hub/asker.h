@@ -55,6 +55,15 @@ struct hub_answer {
   std::string about;  // which server said it, or what kept it from being asked; for the log
 };
 
+// How it asks. As it stands here: one daemon that asks others.
+struct hub_manner {
+  long long answer_ms = HUB_ANSWER_MS;        // for all servers together
+  bool in_order = false;                      // the first server of a line first, whatever the domain
+  bool own_question = false;                  // whoever asks is no daemon: the question has not been handed on
+  bool strict = false;                        // plain answers are none
+  std::string_view named_in = "control/verifyroutes";  // where the servers are named, for notes; outlives the asker
+};
+
 // What was done, counted by the caller.
 enum class hub_event {
   sent,       // a datagram to a server
@@ -74,7 +83,8 @@ class hub_asker {
 
   // All of it outlives this. store: may be null: nothing is kept. Throws std::bad_alloc or
   // std::system_error (no descriptors).
-  hub_asker(const routes_table &routes, const keys_table &keys, kept *store, answered done, note say, count counted);
+  hub_asker(const routes_table &routes, const keys_table &keys, kept *store, answered done, note say, count counted,
+            const hub_manner &manner = {});
   ~hub_asker();
 
   // waiter: the caller's, to know it by.
