@@ -129,6 +129,7 @@ LIBDAEMON = $(call objects,daemon)
 LIBHUB = $(call objects,hub)
 LIBSMTP = $(call objects,smtp)
 LIBVRFY = $(call objects,vrfy)
+LIBGATE = $(call objects,gate)
 LIBCONF = $(call objects,conf)
 LIBREPORT = $(call objects,report)
 LIBMIGRATE = $(call objects,migrate)
@@ -136,7 +137,7 @@ UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
 # (a new program: its rule below, its line in PROGRAMS, and it is built and installed)
-PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-conf qmail-smtpd-conf qmail-verify-report qmail-verify-migrate
+PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-gate qmail-verify-conf qmail-smtpd-conf qmail-verify-report qmail-verify-migrate
 
 EXAMPLES = $(patsubst service/%.in,$(B)/service/%,$(sort $(wildcard $(addsuffix *.in,service/*/ service/*/*/ service/*/*/*/))))
 example_mode = $(if $(filter run,$(notdir $(1))),755,644)
@@ -156,6 +157,8 @@ $(B)/qmail-verify: $(B)/qmail-verify.o $(B)/libdaemon.a $(B)/libhub.a $(B)/libad
 $(B)/qmail-smtpd: $(B)/qmail-smtpd.o $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_STATIC) -o $@ $^
 $(B)/qmail-vrfy: $(B)/qmail-vrfy.o $(B)/libvrfy.a $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(LINK_DAEMON) -o $@ $^
+$(B)/qmail-verify-gate: $(B)/qmail-verify-gate.o $(B)/libgate.a $(B)/libhub.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
 $(B)/%-conf: $(B)/%-conf.o $(B)/libconf.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
@@ -179,6 +182,7 @@ $(B)/libdaemon.a: $(LIBDAEMON)
 $(B)/libhub.a: $(LIBHUB)
 $(B)/libsmtp.a: $(LIBSMTP)
 $(B)/libvrfy.a: $(LIBVRFY)
+$(B)/libgate.a: $(LIBGATE)
 $(B)/libconf.a: $(LIBCONF)
 $(B)/libreport.a: $(LIBREPORT)
 $(B)/libmigrate.a: $(LIBMIGRATE)
