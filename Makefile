@@ -374,6 +374,13 @@ check-ldap:
 	$(MAKE) programs
 	BUILD='$(B)' /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/ldap
 
+# ---- other SMTP servers, which ask through qmail-verify-gate and the plugins
+.PHONY: check-doors
+check-doors:
+	sh tests/packages doors
+	$(MAKE) programs
+	BUILD='$(B)' /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/doors
+
 soak:
 	sh tests/packages check
 	$(MAKE) programs
