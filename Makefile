@@ -318,7 +318,7 @@ $(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
 
 # ---- tests
 unit: $(B)/unit-tests
-$(B)/unit-tests: $(UNIT) $(B)/libconf.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/unit-tests: $(UNIT) $(B)/libgate.a $(B)/libconf.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 # Several handles at the same time, and answers that are kept, watched by ThreadSanitizer
@@ -338,7 +338,7 @@ $(B)/kept-threads: $(B)/tests/library/kept_threads.o $(B)/hub/kept.o $(B)/hub/si
 
 fuzz-targets: $(FUZZ)
 FUZZ_MAIN = $(if $(ENGINE),,$(B)/tests/fuzz/standalone.o)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libgate.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	@mkdir -p $(@D)
 	$(CXX) $(filter -fsanitize%,$(MODE)) $(if $(ENGINE),-fsanitize=fuzzer) -o $@ $^
 
