@@ -49,7 +49,7 @@ def text(name):
 
 def production(*patterns):
     """Sources of the programs and the client library."""
-    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|conf|daemon|hub|migrate|report|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
+    names = [name for name in FILES if re.fullmatch(r'(?:(?:address|conf|daemon|gate|hub|migrate|netqmail|rcptcheck|report|smtp|vrfy|qmail)/)?[^/]+\.(?:c|cpp|h)', name)]
     return [name for name in names if not patterns or any(pathlib.PurePath(name).match(p) for p in patterns)]
 
 
@@ -310,6 +310,25 @@ def test_environment_of_the_report():
     read = variables('qmail-verify-report.cpp', *production('report/*', 'vrfy/output.*', 'vrfy/progress.*', 'vrfy/say.*'))
     same('the variable', 'man/qmail-verify-report.1, ENVIRONMENT,',
          listed(section('qmail-verify-report.1', 'ENVIRONMENT'), 'Ev'), read | {'TZ'})
+
+
+def test_environment_of_the_gate():
+    same('the variable', 'man/qmail-verify-gate.8, ENVIRONMENT,', listed(section('qmail-verify-gate.8', 'ENVIRONMENT'), 'Ev'),
+         variables('qmail-verify-gate.cpp', *production('gate/*')))
+
+
+def test_protocols_and_options_of_the_gate():
+    """Each stands in the manual page, and in -h."""
+    read = re.findall(r'^ +\{"(\w+)", "', code('gate/protocols.cpp'), re.M)
+    assert 'socketmap' in read, 'this test does not understand gate/protocols.cpp any more'
+    same('the protocol', 'man/qmail-verify-gate.8, PROTOCOLS,', listed(section('qmail-verify-gate.8', 'PROTOCOLS'), 'Li'), read)
+    options = re.search(r'getopt\(argc, argv, "\+([\w:]+)"\)', code('gate/options.cpp'))[1].replace(':', '')
+    same('the option -', 'man/qmail-verify-gate.8, DESCRIPTION,', listed(section('qmail-verify-gate.8', 'DESCRIPTION'), 'Fl'), options)
+    usage = next(one for one in literals(code('gate/options.cpp')) if one.startswith('usage: '))
+    assert all(f'-{letter}' in usage for letter in options)
+    codes = re.search(r'enum gate_exit \{(.*?)\}', code('gate/options.h'))[1]
+    same('the exit status', 'man/qmail-verify-gate.8, EXIT STATUS,',
+         re.findall(r'^\.It (\d+)', section('qmail-verify-gate.8', 'EXIT STATUS'), re.M), re.findall(r'= (\d+)', codes))
 
 
 def test_options_of_the_report():
@@ -782,12 +801,15 @@ CLIENT_HEADERS = {'verifyrcpt.h', 'sockbits.h', 'udpbits.h'}
 CONTRACT = {'qmail-verify.h', 'packet.h'}
 MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a slash)
     'qmail/routes.*': {'qmail/', 'udpbits.h', 'qmail-verify.h'},
+    'qmail/local_path.*': {'qmail/', 'udpbits.h'},
     'qmail/*': {'qmail/', 'logbits.h'},
     'address/config.cpp': {'address/', 'conf.h', 'qmail-verify.h'},
     'address/*': {'address/', 'qmail/', 'qmail-verify.h'},
     'smtp/*': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
     'hub/*': {'hub/', 'qmail/', 'udpbits.h', 'sockbits.h', 'logbits.h', *CONTRACT},
     'daemon/*': {'daemon/', 'hub/', 'address/', 'qmail/', 'logbits.h', 'sockbits.h', 'udpbits.h', 'conf.h', *CONTRACT},
+    'gate/*': {'gate/', 'hub/asker.h', 'qmail/', 'smtp/reply.h', 'logbits.h', 'settings.h', *CONTRACT, *CLIENT_HEADERS},
+    'qmail-verify-gate.cpp': {'gate/', 'qmail/'},
     'qmail-verify.h': set(),
     'packet.h': {'qmail-verify.h'},
     'logbits.*': {'logbits.h'},
