@@ -133,11 +133,13 @@ LIBGATE = $(call objects,gate)
 LIBCONF = $(call objects,conf)
 LIBREPORT = $(call objects,report)
 LIBMIGRATE = $(call objects,migrate)
+LIBRCPTCHECK = $(call objects,rcptcheck)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
 
 # (a new program: its rule below, its line in PROGRAMS, and it is built and installed)
 PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-gate qmail-verify-conf qmail-smtpd-conf qmail-verify-report qmail-verify-migrate
+PROGRAMS += qmail-rcptcheck
 
 EXAMPLES = $(patsubst service/%.in,$(B)/service/%,$(sort $(wildcard $(addsuffix *.in,service/*/ service/*/*/ service/*/*/*/))))
 example_mode = $(if $(filter run,$(notdir $(1))),755,644)
@@ -155,6 +157,8 @@ endif
 $(B)/qmail-verify: $(B)/qmail-verify.o $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
 $(B)/qmail-smtpd: $(B)/qmail-smtpd.o $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(LINK_STATIC) -o $@ $^
+$(B)/qmail-rcptcheck: $(B)/qmail-rcptcheck.o $(B)/librcptcheck.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_STATIC) -o $@ $^
 $(B)/qmail-vrfy: $(B)/qmail-vrfy.o $(B)/libvrfy.a $(B)/libaddress.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(LINK_DAEMON) -o $@ $^
@@ -186,6 +190,7 @@ $(B)/libgate.a: $(LIBGATE)
 $(B)/libconf.a: $(LIBCONF)
 $(B)/libreport.a: $(LIBREPORT)
 $(B)/libmigrate.a: $(LIBMIGRATE)
+$(B)/librcptcheck.a: $(LIBRCPTCHECK)
 $(B)/libclient.a: $(CLIENT)
 $(B)/lib%.a:
 	rm -f $@ && $(AR) rcs $@ $^
@@ -318,7 +323,7 @@ $(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
 
 # ---- tests
 unit: $(B)/unit-tests
-$(B)/unit-tests: $(UNIT) $(B)/libgate.a $(B)/libconf.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/unit-tests: $(UNIT) $(B)/libgate.a $(B)/librcptcheck.a $(B)/libconf.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 # Several handles at the same time, and answers that are kept, watched by ThreadSanitizer
@@ -338,7 +343,7 @@ $(B)/kept-threads: $(B)/tests/library/kept_threads.o $(B)/hub/kept.o $(B)/hub/si
 
 fuzz-targets: $(FUZZ)
 FUZZ_MAIN = $(if $(ENGINE),,$(B)/tests/fuzz/standalone.o)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libgate.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libgate.a $(B)/librcptcheck.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	@mkdir -p $(@D)
 	$(CXX) $(filter -fsanitize%,$(MODE)) $(if $(ENGINE),-fsanitize=fuzzer) -o $@ $^
 

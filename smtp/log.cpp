@@ -13,10 +13,10 @@ bool is_clean(char c) { return c >= ' ' && c <= '~' && c != ':' && c != '<' && c
 
 }  // namespace
 
-session_log::session_log(int fd) : fd_(fd) { prefix("(not yet set)"); }
+session_log::session_log(int fd, std::string_view program) : fd_(fd), program_(program) { prefix("(not yet set)"); }
 
 void session_log::prefix(std::string_view ip) {
-  prefix_ = "qmail-smtpd: pid " + std::to_string(getpid()) + " from ";
+  prefix_.assign(program_).append(": pid ").append(std::to_string(getpid())).append(" from ");
   prefix_.append(ip.substr(0, 256)).append(": ");
   verify_ = prefix_ + "verify: ";
 }

@@ -2,7 +2,7 @@
 //
 // One line an event, as the qmail-logmsg patch has it, each in one write that
 // never waits (logbits.h). A line begins "qmail-smtpd: pid P from IP: "; what
-// goes beyond that patch has "verify: " after this.
+// goes beyond that patch has "verify: " after this. qmail-rcptcheck's have its name.
 
 #ifndef SMTP_LOG_H
 #define SMTP_LOG_H
@@ -14,7 +14,7 @@
 
 class session_log {
  public:
-  explicit session_log(int fd);
+  explicit session_log(int fd, std::string_view program = "qmail-smtpd");
 
   // The client's address, for the lines from now on.
   void remote(std::string_view ip);
@@ -36,6 +36,7 @@ class session_log {
  private:
   void prefix(std::string_view ip);
   int fd_;
+  std::string_view program_;
   std::string prefix_, verify_;
   log_line line_;
   log_state state_{};

@@ -5,7 +5,26 @@
 #include <cstring>
 
 namespace {
+
 constexpr std::string_view too_many = "Too many invalid recipients: quitting";
+
+void log_answer(session_log &log, const char *what, std::string_view recipient, const verifyrcpt_answer &answer) {
+  log.verify(what).text(" ").safe(recipient);
+  if (answer.why[0]) log.text(": ").words(answer.why);
+  if (answer.user[0]) log.text(", user ").safe(answer.user);
+  if (answer.server[0]) log.text(", server ").safe(answer.server);
+  log.end();
+}
+
+}  // namespace
+
+void verify_log(session_log &log, std::string_view recipient, verifyrcpt_reply reply, const verifyrcpt_answer &answer) {
+  if (answer.result == VERIFYRCPT_INVALID)
+    log_answer(log, reply == VERIFYRCPT_REFUSE ? "refused" : "invalid", recipient, answer);
+  else if (answer.result == VERIFYRCPT_TEMPORARY)
+    log_answer(log, "temporary", recipient, answer);
+  else if (strstr(answer.why, "(OBSERVE)"))  // the session would have been over
+    log_answer(log, "valid", recipient, answer);
 }
 
 void verifier::begin(const char *verify, const char *ip) {
@@ -28,26 +47,13 @@ void verifier::log_failure(const verifyrcpt_answer &answer) {
     log_.line("temporary failure (").words(answer.cause).text(")").end();
 }
 
-void verifier::log_answer(const char *what, const address &recipient, const verifyrcpt_answer &answer) {
-  log_.verify(what).text(" ").safe(recipient.text());
-  if (answer.why[0]) log_.text(": ").words(answer.why);
-  if (answer.user[0]) log_.text(", user ").safe(answer.user);
-  if (answer.server[0]) log_.text(", server ").safe(answer.server);
-  log_.end();
-}
-
 verifyrcpt_reply verifier::rcpt(const address &recipient) {
   verifyrcpt_answer answer;
   const verifyrcpt_reply reply = verifyrcpt_rcpt(&session_, recipient.c_str(), &answer);
   if (reply == VERIFYRCPT_REFUSE) log_.say("Unverified mailbox at RCPT time");
   if (reply == VERIFYRCPT_RETRY) log_failure(answer);
   if (reply == VERIFYRCPT_CLOSE) log_.say(too_many);
-  if (answer.result == VERIFYRCPT_INVALID)
-    log_answer(reply == VERIFYRCPT_REFUSE ? "refused" : "invalid", recipient, answer);
-  else if (answer.result == VERIFYRCPT_TEMPORARY)
-    log_answer("temporary", recipient, answer);
-  else if (strstr(answer.why, "(OBSERVE)"))  // the session would have been over
-    log_answer("valid", recipient, answer);
+  verify_log(log_, recipient.text(), reply, answer);
   return reply;
 }
 

@@ -12,6 +12,10 @@
 #include "path.h"
 #include "verifyrcpt.h"
 
+// Logs what an answer was and came to: "verify: refused ADDRESS: ...", nothing where it
+// was no more than valid.
+void verify_log(session_log &log, std::string_view recipient, verifyrcpt_reply reply, const verifyrcpt_answer &answer);
+
 class verifier {
  public:
   explicit verifier(session_log &log) : log_(log), session_{} {}
@@ -37,7 +41,6 @@ class verifier {
   void reset() { verifyrcpt_reset(&session_); }
 
  private:
-  void log_answer(const char *what, const address &recipient, const verifyrcpt_answer &answer);
   void log_failure(const verifyrcpt_answer &answer);
   session_log &log_;
   struct verifyrcpt session_;  // "struct": there is a function of that name, too

@@ -35,7 +35,7 @@ def build():
     """The build directory; the tests that ask for it need its programs."""
     folder = pathlib.Path(os.environ['BUILD']).resolve()
     for program in ('qmail-verify', 'qmail-smtpd', 'qmail-vrfy', 'qmail-verify-report', 'qmail-verify-migrate',
-                'qmail-verify-conf', 'qmail-smtpd-conf'):
+                'qmail-verify-conf', 'qmail-smtpd-conf', 'qmail-rcptcheck'):
         assert (folder / program).exists(), f'{folder / program} does not exist: run make'
     return folder
 

@@ -64,7 +64,7 @@ def test_settings_given_once_count_for_later_makes_until_make_clean(tmp_path):
 # ---- hardening, in the binaries that are installed
 
 PROGRAMS = ('qmail-verify', 'qmail-smtpd', 'qmail-vrfy', 'qmail-verify-report', 'qmail-verify-migrate',
-            'qmail-verify-conf', 'qmail-smtpd-conf')
+            'qmail-verify-conf', 'qmail-smtpd-conf', 'qmail-rcptcheck')
 
 
 def binutils(program, *arguments):

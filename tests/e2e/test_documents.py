@@ -345,6 +345,35 @@ def test_members_of_the_report():
     assert members - written == set(), 'man/qmail-verify-report.1, JSON, does not have these'
 
 
+RCPTCHECK = 'qmail-rcptcheck.8'
+RCPTCHECK_SOURCES = ('qmail-rcptcheck.cpp', 'rcptcheck/door.cpp', 'rcptcheck/ask.cpp')
+
+
+def test_environment_of_qmail_rcptcheck():
+    same('the variable', f'man/{RCPTCHECK}, ENVIRONMENT,', listed(section(RCPTCHECK, 'ENVIRONMENT'), 'Ev'),
+         variables(*RCPTCHECK_SOURCES))
+
+
+def test_options_and_exit_codes_of_qmail_rcptcheck():
+    source = code('qmail-rcptcheck.cpp')
+    read = {*re.findall(r"argv\[1\]\[1\] == '(\w)'", source), *re.findall(r'strcmp\(argv\[1\], "-(\w)"\)', source)}
+    assert {'r', 'V'} <= read, 'this test does not find the options in qmail-rcptcheck.cpp any more'
+    same('the option -', f'man/{RCPTCHECK}', re.findall(r'^\.It Fl (\w)', page(RCPTCHECK), re.M), read)
+    codes = {number for name in RCPTCHECK_SOURCES for number in re.findall(r'\bEXIT_\w+ = (\d+)', code(name))}
+    same('the exit status', f'man/{RCPTCHECK}, EXIT STATUS,',
+         re.findall(r'^\.It (\d+)', section(RCPTCHECK, 'EXIT STATUS'), re.M), codes)
+
+
+def test_what_qmail_rcptcheck_says_is_documented():
+    shown = rendered(RCPTCHECK)
+    said = [one for name in RCPTCHECK_SOURCES[:1] + RCPTCHECK_SOURCES[2:] for one in literals(code(name))
+            if re.search('temporary failure|has no effect', one)]
+    said += [line[:-4] for line in re.findall(r'reply_(?:no_mailbox|verify_failure) = "(.*)"', text('smtp/reply.h'))]
+    assert len(said) == 7, 'this test does not find what qmail-rcptcheck says any more'
+    missing = [one for one in said if squeeze(one) not in shown]
+    assert not missing, f'man/{RCPTCHECK} does not have ' + '; '.join(missing)
+
+
 def test_no_other_file_reads_the_environment():
     """The client library and the file formats are told what to do by their callers."""
     for name in production('verifyrcpt.*', 'sockbits.*', 'udpbits.*', 'logbits.*', 'qmail/*', 'address/*'):
@@ -808,8 +837,13 @@ MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a sl
     'smtp/*': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
     'hub/*': {'hub/', 'qmail/', 'udpbits.h', 'sockbits.h', 'logbits.h', *CONTRACT},
     'daemon/*': {'daemon/', 'hub/', 'address/', 'qmail/', 'logbits.h', 'sockbits.h', 'udpbits.h', 'conf.h', *CONTRACT},
+<<<<<<< HEAD
     'gate/*': {'gate/', 'hub/asker.h', 'qmail/', 'smtp/reply.h', 'logbits.h', 'settings.h', *CONTRACT, *CLIENT_HEADERS},
     'qmail-verify-gate.cpp': {'gate/', 'qmail/'},
+=======
+    'rcptcheck/*': {'rcptcheck/', 'smtp/reply.h', 'smtp/log.h', 'smtp/verify.h', 'logbits.h', 'verifyrcpt.h'},
+    'qmail-rcptcheck.cpp': {'rcptcheck/', 'qmail/fd.h', 'sockbits.h', 'qmail-verify.h'},
+>>>>>>> c0459b9 (qmail-rcptcheck: a qmail-smtpd that runs a program at RCPT asks too, by RCPTCHECK, qmail-spp or RECIPIENTS)
     'qmail-verify.h': set(),
     'packet.h': {'qmail-verify.h'},
     'logbits.*': {'logbits.h'},
