@@ -103,7 +103,8 @@ def test_systemd_reads_the_units(installed):
     need(installed, 'systemd-analyze')
     installed.run('mkdir -p /var/qmail/supervise && /var/qmail/bin/qmail-smtpd-conf qmaild qmaill /var/qmail/supervise/qmail-smtpd 0')
     said = installed.run(f'cp {EXAMPLES}/systemd/*.service /etc/systemd/system/ && '
-                         f'systemd-analyze verify --man=no qmail-verify.service qmail-smtpd.service')
+                         f'systemd-analyze verify --man=no qmail-verify.service qmail-smtpd.service '
+                         f'qmail-verify-gate.service')
     assert 'qmail-' not in said, said
 
 
@@ -133,6 +134,26 @@ def test_the_daemon_bears_what_its_unit_takes_away(installed):
     answers(installed)
     installed.kill(signal.SIGTERM, parent)
     gone(installed, 'qmail-verify')
+
+
+def test_the_gate_asks_as_its_unit_runs_it(installed):
+    """In the group of the daemon's socket, without a right."""
+    settings = unit(installed, 'qmail-verify-gate.service')
+    [runtime], [user] = settings['RuntimeDirectory'], settings['User']
+    assert settings['CapabilityBoundingSet'] == [''] and user == 'qmaild'
+    held = (f'env - {" ".join(map(shlex.quote, settings["Environment"]))} setpriv --reuid {user} --regid nofiles '
+            f'--clear-groups --no-new-privs --bounding-set=-all')
+    [command] = settings['ExecStart']
+    installed.start('env', '-', 'LISTEN=/var/qmail/verify/socket', '/var/qmail/bin/qmail-verify')
+    answers(installed)
+    installed.run(f'mkdir -p /run/{runtime} && chown {user} /run/{runtime}')
+    installed.start('sh', '-c', f'exec {held} {command}')
+    until('it listens', lambda: f'/run/{runtime}/socketmap' in installed.run('ss -H -l -x'))
+    asked = installed.run(f"printf 'nobody@example.org\\n\\nx@elsewhere.example\\n\\n' | {held} /var/qmail/bin/qmail-verify-gate line")
+    assert 'invalid\nvalid\n' in asked
+    for name in ('qmail-verify-gate', 'qmail-verify'):
+        installed.kill(signal.SIGTERM, installed.pids(name)[0])
+    gone(installed, 'qmail-verify-gate', 'qmail-verify')
 
 
 def test_the_daemon_needs_no_system_call_that_its_unit_forbids(installed):
