@@ -837,13 +837,10 @@ MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a sl
     'smtp/*': {'smtp/', 'qmail/', 'logbits.h', 'conf.h', 'qmail-verify.h', *CLIENT_HEADERS},
     'hub/*': {'hub/', 'qmail/', 'udpbits.h', 'sockbits.h', 'logbits.h', *CONTRACT},
     'daemon/*': {'daemon/', 'hub/', 'address/', 'qmail/', 'logbits.h', 'sockbits.h', 'udpbits.h', 'conf.h', *CONTRACT},
-<<<<<<< HEAD
     'gate/*': {'gate/', 'hub/asker.h', 'qmail/', 'smtp/reply.h', 'logbits.h', 'settings.h', *CONTRACT, *CLIENT_HEADERS},
     'qmail-verify-gate.cpp': {'gate/', 'qmail/'},
-=======
     'rcptcheck/*': {'rcptcheck/', 'smtp/reply.h', 'smtp/log.h', 'smtp/verify.h', 'logbits.h', 'verifyrcpt.h'},
     'qmail-rcptcheck.cpp': {'rcptcheck/', 'qmail/fd.h', 'sockbits.h', 'qmail-verify.h'},
->>>>>>> c0459b9 (qmail-rcptcheck: a qmail-smtpd that runs a program at RCPT asks too, by RCPTCHECK, qmail-spp or RECIPIENTS)
     'qmail-verify.h': set(),
     'packet.h': {'qmail-verify.h'},
     'logbits.*': {'logbits.h'},
