@@ -122,7 +122,12 @@ void door::want_listeners(bool wanted) {
     change(wanted ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, (*listeners_)[i].socket.fd.get(), EPOLLIN, LISTENER * KIND + i);
 }
 
-void door::speak(const gate_kind *kind) { add(kind, 0, 1, unique_fd()); }
+// Where descriptor 0 is a socket, it is the one of the answers, too: OpenSMTPD before 7.5
+// gives a table process no other.
+void door::speak(const gate_kind *kind) {
+  struct stat st;
+  add(kind, 0, fstat(0, &st) == 0 && S_ISSOCK(st.st_mode) ? 0 : 1, unique_fd());
+}
 
 void door::add(const gate_kind *kind, int in, int out, unique_fd fd) {
   auto fresh = std::make_unique<client>();

@@ -23,7 +23,8 @@ constexpr long long GATE_DRAIN_MS = 6000;      // for answers, once it was told 
 void gate_door_listen(const gate_options &options, const gate_policy &policy, const std::vector<gate_listener> &listeners,
                       gate_log &log);
 
-// The same on descriptors 0 and 1, until the end of what comes there, too.
+// The same on descriptors 0 and 1, or on 0 alone where that is a socket, until the end of what
+// comes there, too.
 void gate_door_stdio(const gate_options &options, const gate_policy &policy, gate_log &log);
 
 #endif

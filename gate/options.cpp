@@ -3,8 +3,10 @@
 #include "options.h"
 
 #include <getopt.h>
+#include <sys/auxv.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string_view>
 
@@ -88,10 +90,19 @@ gate_command read_words(int argc, char **argv, gate_options &options) {
   return gate_command::run;
 }
 
-// OpenSMTPD starts a table's process by this name, with words of its own.
-bool is_table(const char *name) {
-  const char *slash = strrchr(name, '/');
-  return strncmp(slash ? slash + 1 : name, "table-", 6) == 0;
+// OpenSMTPD runs a table's process from a file of such a name, which may be a link to this
+// program; argv[0] is the table's name.
+bool is_table() {
+  const auto *name = reinterpret_cast<const char *>(getauxval(AT_EXECFN));
+  const char *slash = name ? strrchr(name, '/') : nullptr;
+  return slash && strncmp(slash + 1, "table-", 6) == 0;
+}
+
+// What smtpd.conf has behind the colon, 'table NAME qmail-verify:VERIFY', is its one word.
+gate_command read_table(int argc, char **argv, gate_options &options) {
+  if (argc > 1 && setenv("VERIFY", argv[1], 1) == -1) return misuse("out of memory");
+  options.kind = gate_kind_named("opensmtpd");
+  return gate_command::run;
 }
 
 gate_command say(const std::string &text) {
@@ -102,10 +113,7 @@ gate_command say(const std::string &text) {
 }  // namespace
 
 gate_command gate_options_read(int argc, char **argv, gate_options &options) {
-  if (argc > 0 && is_table(argv[0])) {
-    options.kind = gate_kind_named("opensmtpd");
-    return options.kind ? gate_command::run : misuse(unknown("opensmtpd"));
-  }
+  if (is_table()) return read_table(argc, argv, options);
   opterr = 0;
   for (int letter; (letter = getopt(argc, argv, "+c:hm:vV")) != -1;) switch (letter) {
       case 'c':

@@ -3,6 +3,7 @@
 #include "protocols.h"
 
 #include "line.h"
+#include "opensmtpd.h"
 #include "policy.h"
 #include "socketmap.h"
 #include "tcp_table.h"
@@ -14,6 +15,7 @@ constexpr gate_kind KINDS[] = {
     {"policy", "Postfix, check_policy_service", 0, policy_protocol},
     {"tcp_table", "Postfix, tcp:", 0, tcp_table_protocol},
     {"line", "Exim's ${readsocket}, and scripts", 0, line_protocol},
+    {"opensmtpd", "OpenSMTPD's table process", 0, opensmtpd_protocol},
 };
 
 }  // namespace
