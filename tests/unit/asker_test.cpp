@@ -58,7 +58,7 @@ class Store {
 
 class Asker : public ::testing::Test {
  protected:
-  void begin(const std::string &verifyroutes, const std::string &verifykeys = "", size_t keep = 0) {
+  void begin(const std::string &verifyroutes, const std::string &verifykeys = "", size_t keep = 0, const hub_manner &manner = {}) {
     std::vector<std::string> complaints;
     const std::string none;
     routes_ = routes_table(verifyroutes, &none, 0, complaints);
@@ -70,7 +70,7 @@ class Asker : public ::testing::Test {
     }
     asker_.emplace(
         routes_, keys_, store_.get(), [&](uint64_t waiter, const hub_answer &a) { answers_[waiter] = a; },
-        [&](const std::string &sentence) { notes_.push_back(sentence); }, [&](hub_event what) { ++events_[what]; });
+        [&](const std::string &sentence) { notes_.push_back(sentence); }, [&](hub_event what) { ++events_[what]; }, manner);
   }
   void ask(uint64_t waiter, const std::string &address, unsigned hop = 0) {
     hub_question q;
@@ -722,4 +722,56 @@ TEST(ServerHealth, FewQuestionsAreNoSilence) {
   EXPECT_FALSE(h.failed(100000));
   h.sent(100000);
   EXPECT_TRUE(h.failed(100000));
+}
+
+TEST_F(Asker, AskingForOneWhoIsNoDaemonTheQuestionHasNotBeenHandedOn) {
+  Store store;
+  hub_manner manner;
+  manner.own_question = true;
+  begin(":" + store.at(), "", 0, manner);
+  ask(1, "joe@example.org");
+  const auto q = store.take();
+  ASSERT_TRUE(q);
+  EXPECT_EQ(q->read().hop, 0U);
+}
+
+TEST_F(Asker, InOrderTheFirstServerIsAskedFirstWhateverTheDomain) {
+  Store first, second;
+  hub_manner manner;
+  manner.in_order = true;
+  begin(":" + first.at() + "," + second.at(), "", 0, manner);
+  for (unsigned i = 0; i < 32; ++i) ask(i, "joe@example" + std::to_string(i) + ".org");
+  EXPECT_EQ(first.pending(), 32U);
+  EXPECT_EQ(second.pending(), 0U);
+}
+
+TEST_F(Asker, StrictTakesNoPlainAnswer) {
+  Store store;
+  hub_manner manner;
+  manner.strict = true;
+  begin(":" + store.at(), "", 0, manner);
+  ask(1, "joe@example.org");
+  const auto q = store.take();
+  ASSERT_TRUE(q);
+  store.say(*q, "\xe1");
+  serve();
+  EXPECT_FALSE(answered(1));
+  store.valid(*q);
+  serve();
+  EXPECT_EQ(answer(1).verdict, QV_VALID);
+}
+
+TEST_F(Asker, TheTimeForAllServersAndTheirPlaceAreTheCallers) {
+  Store silent;
+  hub_manner manner;
+  manner.answer_ms = 4500;
+  manner.named_in = "VERIFY";
+  begin(":" + silent.at(), "", 0, manner);
+  ask(1, "joe@example.org");
+  for (int i = 0; i < 14; ++i) pass(HUB_TRY_MS);
+  EXPECT_FALSE(answered(1));
+  pass(HUB_TRY_MS);
+  EXPECT_EQ(answer(1).reason, unsigned{QV_REASON_SERVER_SILENT});
+  ASSERT_FALSE(notes_.empty());
+  EXPECT_EQ(notes_[0].find("VERIFY: " + silent.at() + " does not answer"), 0U) << notes_[0];
 }
