@@ -241,6 +241,24 @@ def test_the_server_is_told_client_and_sender():
             assert b'\0\4' + bytes([192, 0, 2, 7]) in question and question.endswith(b'\0\x0fann@sender.test')
 
 
+def test_the_settings_in_the_manual_page(verify, tmp_path):
+    """The lines to be pasted into each server's files run the program as that server then would."""
+    page = (ROOT / 'man/qmail-verify-doors.7').read_text()
+    block = re.search(r'^\.Sh RCPTCHECK, QMAIL-SPP AND RECIPIENTS\n(.*?)^\.Sh ', page, re.M | re.S)[1]
+    shown = re.findall(r'^\.Bd -literal -offset indent\n(.*?)^\.Ed\n', block, re.M | re.S)
+    rules, rule, plugins, recipients = [one.splitlines() for one in shown]
+    bin_, socket_ = '/var/qmail/bin/qmail-rcptcheck', 'STRICT,/var/qmail/verify/socket'
+    assert rules[1] == f':allow,VERIFY="{socket_}"'
+    assert rule == [f':allow,RCPTCHECK="{bin_}",VERIFY="{socket_}"']
+    assert plugins == ['[rcpt]', bin_]
+    domain, command = recipients[0].split('|')
+    assert domain == 'example.org' and recipients[1:] == ['!*']
+    program, *arguments = command.split()
+    assert program == bin_
+    environment = {**rcptcheck(JOE, verify), **spp(JOE, verify)}
+    assert run_on_3(b'nobody@example.org\0\0\0', environment, *arguments)[0] == 1
+
+
 # ---- which door it is
 
 @pytest.mark.parametrize('name, env, closed, code, out', [
