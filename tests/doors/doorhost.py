@@ -98,9 +98,9 @@ class DoorHost(PrivateHost):
         until(f'{name} has ended', lambda: not self.pids(name[:15]))
 
     def verify(self, **env):
-        """Starts the daemon; any other program may ask it at SOCKET."""
+        """Starts the daemon, at SOCKET; those in the group nofiles may ask it."""
         before = self.log('qmail-verify').count('Listening')
-        self.launch('qmail-verify', '/var/qmail/bin/qmail-verify', env={'LISTEN': SOCKET, 'SOCKETMODE': '666', **env})
+        self.launch('qmail-verify', '/var/qmail/bin/qmail-verify', env={'LISTEN': SOCKET, **env})
         self.logged('qmail-verify', 'Listening', before + 1)
 
     def verify_down(self):
