@@ -397,11 +397,12 @@ demo:
 	KEEP='$(KEEP)' sh service/demo $(B)
 
 # ---- answers a second
-BENCH_TOOLS = $(addprefix $(B)/bench/,site load echo)
+BENCH_TOOLS = $(addprefix $(B)/bench/,site load doors_load echo)
 .PHONY: bench bench-tools
-bench-tools: $(BENCH_TOOLS)
+bench-tools: $(BENCH_TOOLS) $(B)/bench/smtpd_spawn $(B)/bench/smtpd_empty
 $(B)/bench/site: $(B)/bench/site.o $(B)/tests/unit/fake_site.o $(B)/libaddress.a $(B)/libqmail.a
 $(B)/bench/load: $(B)/bench/load.o
+$(B)/bench/doors_load: $(B)/bench/doors_load.o
 $(B)/bench/echo: $(B)/bench/echo.o
 $(BENCH_TOOLS):
 	$(CXX) $(LINK_DAEMON) -o $@ $^

@@ -35,8 +35,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sched.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -44,8 +42,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -57,6 +53,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "loads.h"
 #include "packet.h"
 
 namespace {
@@ -73,18 +70,6 @@ constexpr size_t ANSWER_MAX = 2048;
 [[noreturn]] void usage(std::string_view argument) {
   fprintf(stderr, "load: %.*s: see the top of bench/load.cpp\n", static_cast<int>(argument.size()), argument.data());
   exit(100);
-}
-
-int64_t now_ns() {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
-      .count();
-}
-
-double cpu_seconds() {
-  rusage used;
-  getrusage(RUSAGE_SELF, &used);
-  const auto seconds = [](timeval t) { return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6; };
-  return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
 // ---- what is to be done
@@ -166,130 +151,6 @@ plan read_plan(int argc, char **argv) {
   if (p.in_flight < 1 || p.in_flight > 1024 || p.count < 1) usage("in_flight= or count= is out of range");
   if (p.rate > 0 && !p.extended) usage("rate= needs packets=extended");
   return p;
-}
-
-// ---- addresses
-
-// The numbers below count, each once, in an order that looks like none: a mixing of
-// as many bits as they need, passing over those that are too large.
-class shuffled {
- public:
-  shuffled(uint64_t count, uint64_t first) : count_(count) {
-    while (bits_ < 63 && (uint64_t{1} << bits_) < count) ++bits_;
-    for (uint64_t i = 0; i < first % count; ++i) next();
-  }
-
-  uint64_t next() {
-    for (;;) {
-      const uint64_t n = mix(at_);
-      at_ = (at_ + 1) & mask();
-      if (n < count_) return n;
-    }
-  }
-
- private:
-  uint64_t mask() const { return (uint64_t{1} << bits_) - 1; }
-  uint64_t mix(uint64_t n) const {  // each step can be undone, so that no two meet
-    const unsigned half = std::max(1U, bits_ / 2);
-    for (const uint64_t odd : {0x9e3779b97f4a7c15U, 0xbf58476d1ce4e5b9U}) {
-      n = (n * odd + 0x2545f491U) & mask();
-      n ^= n >> half;
-    }
-    return n;
-  }
-
-  const uint64_t count_;
-  unsigned bits_ = 0;
-  uint64_t at_ = 0;
-};
-
-// xorshift64: comes back to a number only after all others.
-class fresh {
- public:
-  explicit fresh(uint64_t seed) : state_(seed ? seed : 1) {}
-  uint64_t next() {
-    state_ ^= state_ << 13;
-    state_ ^= state_ >> 7;
-    state_ ^= state_ << 17;
-    return state_;
-  }
-
- private:
-  uint64_t state_;
-};
-
-class addresses {
- public:
-  explicit addresses(const plan &p) : template_(p.address), numbers_(p.count, p.first), fresh_(p.seed) {}
-
-  void next(std::string &address) {
-    address.clear();
-    for (size_t i = 0; i < template_.size(); ++i) {
-      if (template_[i] != '%' || i + 1 == template_.size()) {
-        address += template_[i];
-        continue;
-      }
-      const char kind = template_[++i];
-      if (kind == 'r')
-        append_fresh(address);
-      else
-        append_number(address, numbers_.next() * (kind == 'e' ? 2 : 1));
-    }
-  }
-
- private:
-  void append_fresh(std::string &address) {
-    const uint64_t n = fresh_.next();
-    for (int shift = 60; shift >= 0; shift -= 4) address += "0123456789abcdef"[n >> shift & 15];
-  }
-  static void append_number(std::string &address, uint64_t n) {
-    char text[24];
-    address.append(text, std::to_chars(text, text + sizeof text, n).ptr);
-  }
-
-  const std::string template_;
-  shuffled numbers_;
-  fresh fresh_;
-};
-
-// ---- what came of it
-
-struct tally {
-  uint64_t sent = 0, answered = 0, wrong = 0, lost = 0, stray = 0;
-  std::vector<uint32_t> latencies;  // nanoseconds
-  std::string example;              // the first wrong answer
-  int64_t began = now_ns(), last_answer = began;
-
-  void timed(int64_t ns) { latencies.push_back(static_cast<uint32_t>(std::clamp<int64_t>(ns, 0, UINT32_MAX))); }
-};
-
-double percentile(std::vector<uint32_t> &of, double part) {
-  const auto at = static_cast<ptrdiff_t>(static_cast<double>(of.size() - 1) * part);
-  std::nth_element(of.begin(), of.begin() + at, of.end());
-  return of[static_cast<size_t>(at)] / 1000.0;
-}
-
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  for (char c : text) {
-    if (c == '"' || c == '\\') out += '\\';
-    out += c >= 32 && c < 127 ? c : '?';
-  }
-  return out + '"';
-}
-
-void print(tally &t, double busy) {
-  const double seconds = static_cast<double>(t.last_answer - t.began) / 1e9;
-  printf("{\"sent\": %llu, \"answered\": %llu, \"wrong\": %llu, \"lost\": %llu, \"stray\": %llu, ",
-         static_cast<unsigned long long>(t.sent), static_cast<unsigned long long>(t.answered),
-         static_cast<unsigned long long>(t.wrong), static_cast<unsigned long long>(t.lost),
-         static_cast<unsigned long long>(t.stray));
-  printf("\"seconds\": %.6f, \"rate\": %.1f, \"busy\": %.3f, ", seconds,
-         t.answered ? static_cast<double>(t.answered) / seconds : 0, busy);
-  if (!t.latencies.empty())
-    printf("\"latency\": {\"p50\": %.2f, \"p99\": %.2f, \"n\": %zu}, ", percentile(t.latencies, 0.5),
-           percentile(t.latencies, 0.99), t.latencies.size());
-  printf("\"example\": %s}\n", t.example.empty() ? "null" : quoted(t.example).c_str());
 }
 
 // ---- questions on their way
@@ -521,14 +382,6 @@ void datagram_socket(const plan &p, addresses &names, tally &t) {
     closed_loop(p, a, t);
 }
 
-void stay_on(int processor) {
-  if (processor < 0) return;
-  cpu_set_t only;
-  CPU_ZERO(&only);
-  CPU_SET(processor, &only);
-  if (sched_setaffinity(0, sizeof only, &only) == -1) die("cannot stay on the processor");
-}
-
 }  // namespace
 
 int main(int argc, char **argv) {
@@ -536,7 +389,7 @@ int main(int argc, char **argv) {
   stay_on(p.processor);
   tally t;
   t.latencies.reserve(1 << 20);
-  addresses names(p);
+  addresses names(p.address, p.count, p.first, p.seed);
   const double before = cpu_seconds();
   if (p.path.empty())
     datagram_socket(p, names, t);

@@ -18,13 +18,14 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 import classes  # noqa: E402
 import cost  # noqa: E402
+import doors  # noqa: E402
 import hub  # noqa: E402
 import lists  # noqa: E402
 import plot  # noqa: E402
 import rig  # noqa: E402
 from report import Out  # noqa: E402
 
-PARTS = ['small', 'large', 'hub', 'memory', 'plot', 'smtpd']
+PARTS = ['small', 'large', 'hub', 'doors', 'memory', 'plot', 'smtpd']
 LARGE_NEEDS = 3 << 30  # bytes of memory, most of it for the homes on the tmpfs
 GOALS = {'ratio': 0.5, 'growth_of_cost': 0.10, 'p50': 1.3, 'p99': 2.0, 'rss': 8 << 20, 'bytes_a_user': 150}
 
@@ -385,6 +386,8 @@ def measure(options, out):
     for part in options.parts:
         if part == 'hub':
             hub.measure(bench)
+        elif part == 'doors':
+            doors.measure(bench)
         elif part == 'memory':
             bench.memory()
         elif part == 'plot':
@@ -424,7 +427,8 @@ def read_options():
     for part in options.parts:
         if part not in [*PARTS, *classes.SITES]:
             parser.error(f"no part {part}; there are {', '.join([*PARTS, 'tiny'])}")
-    for program in ('qmail-verify', 'qmail-vrfy', 'bench/site', 'bench/load', 'bench/echo'):
+    for program in ('qmail-verify', 'qmail-vrfy', 'bench/site', 'bench/load', 'bench/echo',
+                    *(('qmail-verify-gate', 'qmail-rcptcheck', 'bench/doors_load') if 'doors' in options.parts else ())):
         if not (options.build / program).exists():
             parser.error(f'{options.build / program} is missing: run "make programs bench-tools"')
     if options.peer and not os.access(options.peer, os.X_OK):

@@ -31,7 +31,7 @@ while True:
 @pytest.fixture
 def tools(plain):
     """A build directory with the benchmark's programs."""
-    for program in ('site', 'load', 'echo'):
+    for program in ('site', 'load', 'doors_load', 'echo', 'smtpd_spawn', 'smtpd_empty'):
         assert (plain / 'bench' / program).exists(), f'{plain}/bench/{program} does not exist: run make bench-tools'
     return plain
 
@@ -77,6 +77,84 @@ def test_bench_asks_a_hub_with_few_routes_and_with_many(tools, tmp_path):
     assert all(row['rate'] > 0 and row['cpu_us'] > 0 for row in results['hub']['rows'])
 
 
+def test_bench_asks_through_every_door(tools, tmp_path):
+    need_mounts()
+    done = bench(tools, tmp_path, *SHORT, '--sites', 'doors')
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = json.loads((tmp_path / 'results.json').read_text())['doors']
+    rows = {(row['door'], row['class']): row for row in results['rows']}
+    for door in ('direct, UDP', 'socketmap, UNIX', 'socketmap, TCP', 'policy, UNIX', 'policy, TCP', 'tcp_table, TCP', 'line, UNIX',
+                 'line, UNIX, a connection each', 'line, TCP, a connection each', 'qd1, TCP', 'qd1, TCP, a connection each'):
+        if door.split(',')[0] not in results['not_spoken']:
+            assert all(rows[door, c]['rate'] > 0 for c in ('cdb', 'passwd-miss')), door
+    assert [run['what'] for run in results['runs']] == ['an empty static program', 'qmail-rcptcheck, not verifying',
+                                                        'qmail-rcptcheck, by UDP', 'qmail-rcptcheck, over a UNIX socket']
+    assert all(run['us'] > 0 and run['runs'] == pytest.approx(1e6 / run['us']) for run in results['runs'])
+    assert re.search(r'^Published, not measured: qmail_deliverabled answers 300 a second', done.stdout, re.M)
+
+
+def test_doors_load_counts_what_is_wrong_or_lost(tools):
+    """Against a server that says what it is told to, in pieces, whatever is asked."""
+    answers = {'socketmap': (b'12:OK dotqmail', b','), 'policy': (b'action=DUNNO\n', b'\n'), 'tcp_table': (b'200 dot', b'qmail\n'),
+               'line': (b'val', b'id\n'), 'qd1': (b'HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n2', b'41')}
+    for protocol, pieces in answers.items():
+        for kept in ('0', '1'):
+            with Talks(pieces) as server:
+                how = [f'protocol={protocol}', f'kept={kept}', 'address=u%p@x', 'count=9', 'questions=7', 'connections=3']
+                got = doors_load(tools, server.port, *how, 'expect=valid')
+                assert (got['sent'], got['answered'], got['wrong'], got['lost']) == (7, 7, 0, 0), protocol
+                assert doors_load(tools, server.port, *how, 'expect=invalid')['wrong'] == 7, protocol
+    for pieces in ((b'val',), ()):  # not whole, and the connection ends; no answer
+        with Talks(pieces, ends=bool(pieces)) as server:
+            got = doors_load(tools, server.port, 'protocol=line', 'address=a@x', 'questions=4', 'expect=valid', 'timeout=0.2')
+            assert (got['sent'], got['answered'], got['lost']) == (4, 0, 4)
+
+
+def doors_load(build, port, *arguments):
+    done = subprocess.run([build / 'bench/doors_load', f'server=127.0.0.1:{port}', *arguments], capture_output=True, text=True,
+                          timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+class Talks:
+    """A server that answers each thing that it hears with these pieces."""
+
+    def __init__(self, pieces, ends=False):
+        self.pieces, self.ends = pieces, ends
+        self.socket = socket.create_server(('127.0.0.1', 0))
+        self.port = self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def talk(self, connection):
+        with connection:
+            try:
+                while connection.recv(65536):
+                    for piece in self.pieces:
+                        connection.sendall(piece)
+                    if self.ends:
+                        return
+            except OSError:
+                pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join()
+
+
 def test_bench_fails_where_answers_are_wrong(tools, tmp_path):
     """With a peer that accepts everybody."""
     need_mounts()
@@ -98,7 +176,7 @@ def test_bench_without_root_says_what_to_do(tools, tmp_path):
         shutil.copytree(ROOT / 'bench', folder / 'bench')
         shutil.copy(ROOT / 'qmail-verify.h', folder)
         (folder / 'build').mkdir()
-        for program in ('qmail-verify', 'qmail-vrfy'):
+        for program in ('qmail-verify', 'qmail-vrfy', 'qmail-verify-gate', 'qmail-rcptcheck'):
             shutil.copy(tools / program, folder / 'build')
         shutil.copytree(tools / 'bench', folder / 'build/bench')
         place = folder
