@@ -12,6 +12,11 @@
 // "domain"), which would find a line for all of a domain; here a part never stands for more.
 bool gate_map_is_address(std::string_view key);
 
+// The address that a key means. Postfix looks addresses up as a message's header would have them,
+// "joe..x"@example.org: quotes around a local part and backslashes in them are no part of it. A
+// key without such quotes is the address.
+std::string gate_map_address(std::string_view key);
+
 // The value of a recipient that is accepted: the name of the reason. Never a word that an
 // access(5) table could take for an action: "OK" there would let relay whoever asks.
 std::string gate_map_value(const gate_answer &answer);

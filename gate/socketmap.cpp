@@ -62,7 +62,7 @@ gate_request socketmap::question(std::string_view payload) {
     request.reply = netstring("NOTFOUND ");
   } else {
     request.what = gate_request::kind::ask;
-    request.question.address = key;
+    request.question.address = gate_map_address(key);
     request.tag = map;
   }
   return request;

@@ -36,7 +36,7 @@ gate_request tcp_table::take(std::string_view input, bool at_end) {
     request.reply = line("500", "no address");
   } else {
     request.what = gate_request::kind::ask;
-    request.question.address = std::move(key);
+    request.question.address = gate_map_address(key);
   }
   return request;
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gate/asking.h"
@@ -26,6 +27,21 @@ TEST(Gate, OnlyWholeAddressesAreKeys) {
   EXPECT_TRUE(gate_map_is_address("joe@example.org"));
   EXPECT_TRUE(gate_map_is_address("a@b@example.org"));
   for (const char *part : {"@example.org", "joe", "joe@", "", "@", "example.org"}) EXPECT_FALSE(gate_map_is_address(part)) << part;
+}
+
+TEST(Gate, QuotesOfAKeyAreNoPartOfTheAddress) {
+  for (const auto &[key, address] :
+       {std::pair(R"("joe..x"@example.org)", "joe..x@example.org"), std::pair(R"("a b"@example.org)", "a b@example.org"),
+        std::pair(R"("a\"b\\"@example.org)", R"(a"b\@example.org)"), std::pair(R"("a@b"@example.org)", "a@b@example.org"),
+        std::pair("joe@example.org", "joe@example.org"), std::pair(R"(a"b@example.org)", R"(a"b@example.org)"),
+        std::pair(R"("a"b@example.org)", R"("a"b@example.org)"), std::pair(R"("a@example.org)", R"("a@example.org)"),
+        std::pair(R"("a\)", R"("a\)")})
+    EXPECT_EQ(gate_map_address(key), address);
+  for (const auto &make : {socketmap_protocol, tcp_table_protocol}) {
+    talk t(make());
+    t.say(make == tcp_table_protocol ? "get %22joe..x%22@example.org\n" : netstring(R"(access "joe..x"@example.org)"));
+    EXPECT_EQ(t.questions.at(0).second.address, "joe..x@example.org");
+  }
 }
 
 // What check_recipient_access would take for an action, or a restriction, is never a value.
