@@ -19,6 +19,10 @@
 #   make check [SANITIZE=address,undefined] [CHECK='-k WORDS -v']
 #   make check-ldap               users from LDAP through NSS, with Debian's slapd and
 #                                 nslcd, unpacked in build/ldap; needs root
+#   make patch QMAILSRC=/path/to/source [WRITE=yes] [UNDO=yes]
+#                                 puts the question to qmail-verify into the source of
+#                                 another qmail-smtpd in C: shows the changes as a diff,
+#                                 WRITE=yes makes them, UNDO=yes takes them out again
 #   make soak                     the fault table at length
 #   make demo [KEEP=1]
 #   make bench [PEER=/path/to/qmail-verify] [BENCH='--help'] [BENCH_OUT=folder]
@@ -133,6 +137,7 @@ LIBGATE = $(call objects,gate)
 LIBCONF = $(call objects,conf)
 LIBREPORT = $(call objects,report)
 LIBMIGRATE = $(call objects,migrate)
+LIBNETQMAIL = $(filter-out %/add-verify.o,$(call objects,netqmail))
 LIBRCPTCHECK = $(call objects,rcptcheck)
 UNIT = $(call objects,tests/unit)
 FUZZ = $(patsubst tests/fuzz/%.cpp,$(B)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.cpp)))
@@ -190,6 +195,7 @@ $(B)/libgate.a: $(LIBGATE)
 $(B)/libconf.a: $(LIBCONF)
 $(B)/libreport.a: $(LIBREPORT)
 $(B)/libmigrate.a: $(LIBMIGRATE)
+$(B)/libnetqmail.a: $(LIBNETQMAIL)
 $(B)/librcptcheck.a: $(LIBRCPTCHECK)
 $(B)/libclient.a: $(CLIENT)
 $(B)/lib%.a:
@@ -201,6 +207,19 @@ $(B)/%.o: %.c | $(B)/conf.h
 $(B)/%.o: %.cpp | $(B)/conf.h
 	@mkdir -p $(@D)
 	$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(DEP) -c -o $@ $<
+
+# ---- the question put into the source of another qmail-smtpd
+$(B)/netqmail/add-verify: $(B)/netqmail/add-verify.o $(B)/libnetqmail.a $(B)/libmigrate.a $(B)/libqmail.a $(B)/libclient.a
+	$(CXX) $(LINK_DAEMON) -o $@ $^
+# (as it is compiled there: with the C compiler, by itself)
+patch-tool: $(B)/netqmail/add-verify $(B)/netqmail/verifydoor.o
+WRITE =
+UNDO =
+.PHONY: patch patch-tool
+patch: patch-tool
+	$(if $(QMAILSRC),,@echo 'make patch QMAILSRC=/path/to/the/source/of/your/qmail [WRITE=yes] [UNDO=yes]' >&2; exit 100)
+	ln -f $(B)/netqmail/add-verify netqmail/add-verify
+	@netqmail/add-verify $(if $(WRITE),-w) $(if $(UNDO),-u) '$(QMAILSRC)'
 
 # ---- the library
 #

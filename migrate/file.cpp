@@ -74,7 +74,7 @@ class replacement {
 };
 
 // A second name for the file, which never takes the place of another file.
-std::string keep(const std::string &target, Backup &backup) {
+std::string keep_old(const std::string &target, Backup &backup) {
   const int linked = link(target.c_str(), file_backup(target).c_str());
   backup = linked == 0 ? Backup::made : Backup::was_there;
   return linked == 0 || errno == EEXIST ? "" : trouble("cannot keep it as .before-verify");
@@ -105,14 +105,14 @@ std::string file_read_whole(const std::string &path, file_read &out) {
   return out.text.size() > FILE_MAX ? "is longer than 64 MiB" : "";
 }
 
-std::string file_replace(const file_read &old, std::string_view text, Backup &backup) {
+std::string file_replace(const file_read &old, std::string_view text, Backup &backup, Keep keep) {
   replacement fresh(old.target);
   std::string wrong = fresh.write(old.seen, text);
   if (!wrong.empty()) return wrong;
   struct stat now;
   if (stat(old.target.c_str(), &now) == -1) return trouble("cannot be looked at");
   if (!same(now, old.seen)) return "has changed meanwhile: run this again";
-  wrong = keep(old.target, backup);
+  if (keep == Keep::old_one) wrong = keep_old(old.target, backup);
   if (wrong.empty()) wrong = fresh.take_the_place_of(old.target);
   if (wrong.empty()) write_through(folder_of(old.target));
   return wrong;

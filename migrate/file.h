@@ -27,8 +27,10 @@ std::string file_read_whole(const std::string &path, file_read &out);
 // name target.before-verify (backup), unless there is one of that name: that one stays.
 // Refuses where the file is not the one that was read any more. What is wrong, as above;
 // then the file is as it was.
+// keep: whether it gets that name.
 enum class Backup { made, was_there };
-std::string file_replace(const file_read &old, std::string_view text, Backup &backup);
+enum class Keep { old_one, nothing };
+std::string file_replace(const file_read &old, std::string_view text, Backup &backup, Keep keep = Keep::old_one);
 
 // The name of the old file.
 std::string file_backup(const std::string &target);

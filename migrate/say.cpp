@@ -6,6 +6,8 @@
 
 namespace {
 
+const char *speaker = "qmail-verify-migrate";
+
 bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 
 void put_escaped(std::string &out, char c) {
@@ -53,7 +55,9 @@ std::string say_diff(std::string_view diff) {
   return out;
 }
 
+void say_as(const char *program) { speaker = program; }
+
 void say(std::string_view sentence) {
-  const std::string line = std::string("qmail-verify-migrate: ").append(sentence).append("\n");
+  const std::string line = std::string(speaker).append(": ").append(sentence).append("\n");
   fwrite(line.data(), 1, line.size(), stderr);
 }

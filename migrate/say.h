@@ -17,6 +17,10 @@ std::string say_word(std::string_view name);
 // for newlines and tabs.
 std::string say_diff(std::string_view diff);
 
+// Whose sentences they are from now on: "qmail-verify-migrate" until it is said. program
+// lives on.
+void say_as(const char *program);
+
 // "qmail-verify-migrate: SENTENCE" and a newline on standard error. Printable ASCII;
 // what came from outside has been made safe.
 void say(std::string_view sentence);
