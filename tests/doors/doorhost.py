@@ -142,10 +142,10 @@ class DoorHost(PrivateHost):
         with self.network(), socket.socket() as s:
             return s.connect_ex(('127.0.0.1', port)) == 0
 
-    def smtp(self, port=25):
+    def smtp(self, port=25, source='198.51.100.1'):
         """A session from another host, with the greeting read."""
         with self.network():
-            return Session(port, '198.51.100.1')
+            return Session(port, source)
 
     def answers(self, *recipients, port=25):
         """The first three digits of the reply to each, in a session of their own."""
