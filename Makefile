@@ -403,7 +403,7 @@ check-ldap:
 check-doors:
 	sh tests/packages doors
 	$(MAKE) programs
-	BUILD='$(B)' /usr/bin/python3 -m pytest -q -rs -p no:cacheprovider tests/doors
+	BUILD='$(B)' /usr/bin/python3 -m pytest -q -rs -n 4 --dist loadfile -p no:cacheprovider tests/doors
 
 soak:
 	sh tests/packages check
