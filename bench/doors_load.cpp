@@ -31,17 +31,6 @@
 
 namespace {
 
-[[noreturn]] void die(const char *what) {
-  perror((std::string("doors_load: ") + what).c_str());
-  exit(111);
-}
-
-[[noreturn]] void usage(std::string_view argument) {
-  fprintf(stderr, "doors_load: %.*s: see the top of bench/doors_load.cpp\n", static_cast<int>(argument.size()),
-          argument.data());
-  exit(100);
-}
-
 // ---- the protocols, as who asks speaks them
 
 enum class Said { more, valid, invalid, other };
@@ -130,20 +119,6 @@ struct plan {
   double seconds = 0.3, timeout = 1;
   int processor = -1;
 };
-
-double read_number(std::string_view argument, std::string_view value) {
-  char *end;
-  const double n = strtod(value.data(), &end);
-  if (value.empty() || *end || !(n >= 0)) usage(argument);
-  return n;
-}
-
-uint64_t read_whole(std::string_view argument, std::string_view value) {
-  char *end;
-  const uint64_t n = strtoull(value.data(), &end, 10);
-  if (value.empty() || *end) usage(argument);
-  return n;
-}
 
 void read_server(std::string_view argument, std::string_view value, plan &p) {
   if (value.starts_with('/')) {

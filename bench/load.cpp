@@ -62,16 +62,6 @@ constexpr unsigned BATCH = 64;         // datagrams in one call
 constexpr size_t ON_THEIR_WAY_MAX = 128;  // in an open loop
 constexpr size_t ANSWER_MAX = 2048;
 
-[[noreturn]] void die(const char *what) {
-  perror((std::string("load: ") + what).c_str());
-  exit(111);
-}
-
-[[noreturn]] void usage(std::string_view argument) {
-  fprintf(stderr, "load: %.*s: see the top of bench/load.cpp\n", static_cast<int>(argument.size()), argument.data());
-  exit(100);
-}
-
 // ---- what is to be done
 
 enum class Expect { valid, invalid, any, echo };
@@ -88,20 +78,6 @@ struct plan {
   double rate = 0, seconds = 0.3, timeout = 1;
   int processor = -1;
 };
-
-double read_number(std::string_view argument, std::string_view value) {
-  char *end;
-  const double n = strtod(value.data(), &end);
-  if (value.empty() || *end || !(n >= 0)) usage(argument);
-  return n;
-}
-
-uint64_t read_whole(std::string_view argument, std::string_view value) {
-  char *end;
-  const uint64_t n = strtoull(value.data(), &end, 10);
-  if (value.empty() || *end) usage(argument);
-  return n;
-}
 
 sockaddr_in read_server(std::string_view argument, std::string_view value) {
   sockaddr_in a{};

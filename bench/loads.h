@@ -1,5 +1,5 @@
-// loads.h - what load.cpp and doors_load.cpp share: the addresses that are asked about, the
-// count of what came back, the clock and the processor.
+// loads.h - what load.cpp and doors_load.cpp share: numbers on the command line, the addresses
+// that are asked about, the count of what came back, the clock and the processor.
 
 #ifndef BENCH_LOADS_H
 #define BENCH_LOADS_H
@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -17,6 +18,35 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+// ---- how it ends, and its arguments
+
+[[noreturn]] inline void die(const char *what) {
+  perror((std::string(program_invocation_short_name) + ": " + what).c_str());
+  exit(111);
+}
+
+[[noreturn]] inline void usage(std::string_view argument) {
+  fprintf(stderr, "%s: %.*s: see the top of bench/%s.cpp\n", program_invocation_short_name,
+          static_cast<int>(argument.size()), argument.data(), program_invocation_short_name);
+  exit(100);
+}
+
+inline double read_number(std::string_view argument, std::string_view value) {
+  char *end;
+  const double n = strtod(value.data(), &end);
+  if (value.empty() || *end || !(n >= 0)) usage(argument);
+  return n;
+}
+
+inline uint64_t read_whole(std::string_view argument, std::string_view value) {
+  char *end;
+  const uint64_t n = strtoull(value.data(), &end, 10);
+  if (value.empty() || *end) usage(argument);
+  return n;
+}
+
+// ---- the clock and the processor
 
 inline int64_t now_ns() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
@@ -36,7 +66,7 @@ inline void stay_on(int processor) {
   cpu_set_t only;
   CPU_ZERO(&only);
   CPU_SET(processor, &only);
-  if (sched_setaffinity(0, sizeof only, &only) == -1) perror("cannot stay on the processor"), exit(111);
+  if (sched_setaffinity(0, sizeof only, &only) == -1) die("cannot stay on the processor");
 }
 
 // ---- addresses

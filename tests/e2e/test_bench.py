@@ -111,10 +111,7 @@ def test_doors_load_counts_what_is_wrong_or_lost(tools):
 
 
 def doors_load(build, port, *arguments):
-    done = subprocess.run([build / 'bench/doors_load', f'server=127.0.0.1:{port}', *arguments], capture_output=True, text=True,
-                          timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return load(build, port, *arguments, program='doors_load')
 
 
 class Talks:
@@ -194,8 +191,8 @@ def test_bench_without_root_says_what_to_do(tools, tmp_path):
 
 # ---- the load
 
-def load(build, port, *arguments):
-    done = subprocess.run([build / 'bench/load', f'server=127.0.0.1:{port}', *arguments], capture_output=True, text=True,
+def load(build, port, *arguments, program='load'):
+    done = subprocess.run([build / f'bench/{program}', f'server=127.0.0.1:{port}', *arguments], capture_output=True, text=True,
                           timeout=60)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -87,6 +87,17 @@ def run_on_3(address, env, *arguments):
         os.close(writing)
 
 
+def full_pipe():
+    """Who writes there has to wait."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with pytest.raises(BlockingIOError):
+        while True:
+            os.write(writing, b'x' * 4096)
+    os.set_blocking(writing, True)
+    return reading, writing
+
+
 def rcptcheck(address, verify, **more):
     return {'RECIPIENT': address, 'SENDER': 'ann@sender.test', 'TCPREMOTEIP': '192.0.2.7', 'VERIFY': verify, **more}
 
@@ -344,12 +355,7 @@ def test_descriptor_3_that_says_nothing_is_given_up(verify):
 
 
 def test_a_full_pipe_on_descriptor_4_is_not_waited_for(verify):
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            os.write(writing, b'x' * 4096)
-    os.set_blocking(writing, True)
+    reading, writing = full_pipe()
     assert run(rcptcheck(NOBODY, verify, USE_FD4='1'), fds={4: writing})[:2] == (100, b''), "the server's own text"
     assert run(rcptcheck(JOE, NO_SERVER, USE_FD4='1'), fds={4: writing})[:2] == (111, b'')
     os.close(reading)
@@ -383,13 +389,22 @@ def test_closed_descriptors_change_no_verdict(verify, host):
     assert set(asked) == {JOE, NOBODY}
 
 
+def test_a_closed_log_is_not_the_socket_of_the_question():
+    """A socket on which an answer may still come stays open, while the line is logged."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(('127.0.0.1', 0))
+        silent.setblocking(False)
+        for closed in ((2,), (1, 2), (0, 1, 2)):
+            assert run(rcptcheck(JOE, f'OBSERVE,127.0.0.1:{silent.getsockname()[1]}'), fds=dict.fromkeys(closed))[0] == 0
+        heard = []
+        with pytest.raises(BlockingIOError):
+            while True:
+                heard.append(silent.recv(65536))
+    assert len(heard) >= 3 and all(one.startswith(b'joe@example.org\0qverify2') for one in heard)
+
+
 def test_a_log_that_nobody_reads_is_not_waited_for(verify):
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    with pytest.raises(BlockingIOError):
-        while True:
-            os.write(writing, b'x' * 4096)
-    os.set_blocking(writing, True)
+    reading, writing = full_pipe()
     assert run(rcptcheck(NOBODY, verify), fds={2: writing})[0] == 100
     os.close(reading)
     assert run(rcptcheck(NOBODY, verify), fds={2: writing})[0] == 100
@@ -434,17 +449,6 @@ def test_odd_addresses_have_the_verdict_that_qmail_smtpd_gives_them(verify, tmp_
 
 # ---- as it is installed
 
-def test_is_static_and_no_more_is_linked_than_a_run_needs(plain):
-    said = subprocess.run(['ldd', plain / 'qmail-rcptcheck'], capture_output=True, text=True)
-    assert 'statically linked' in said.stdout or 'not a dynamic executable' in said.stderr
-    if not shutil.which('nm'):
-        pytest.skip('nm is not installed (binutils)')
-    names = subprocess.run(['nm', '--defined-only', plain / 'qmail-rcptcheck'], capture_output=True, text=True, check=True)
-    defined = [line.split()[-1] for line in names.stdout.splitlines()]
-    assert 'main' in defined
-    assert not [name for name in defined if name in ('__cxa_demangle', '_ZSt4cout', '_ZNSt6localeC1Ev') or 'emergency' in name]
-
-
 def test_a_run_opens_nothing_but_its_socket(plain, verify, tmp_path):
     """And allocates nothing of its own where there is nothing to log."""
     if not shutil.which('strace'):
@@ -457,9 +461,3 @@ def test_a_run_opens_nothing_but_its_socket(plain, verify, tmp_path):
     own = calls[calls.index('rt_sigaction') + 1:]
     assert [name for name in own if not name.startswith(('fcntl', 'clock_gettime'))] == \
         ['getrandom', 'socket', 'connect', 'sendto', 'poll', 'recvfrom', 'close', 'exit_group']
-
-
-def test_nobody_catches_an_exception():
-    """It is linked so that an exception ends the process where it would be thrown (NO_THROW in the Makefile)."""
-    for source in [ROOT / 'qmail-rcptcheck.cpp', *(ROOT / 'rcptcheck').iterdir()]:
-        assert not re.search(r'\bcatch \(', source.read_text()), source.name

@@ -196,23 +196,29 @@ def test_a_session_that_maxbad_ends_over_a_socket():
         assert not host.mails()
 
 
-def test_is_static_and_needs_no_library(plain):
-    said = subprocess.run(['ldd', plain / 'qmail-smtpd'], capture_output=True, text=True)
+STATIC = ('qmail-smtpd', 'qmail-rcptcheck')  # one is started for each session, the other for each recipient
+
+
+@pytest.mark.parametrize('program', STATIC)
+def test_is_static_and_needs_no_library(plain, program):
+    said = subprocess.run(['ldd', plain / program], capture_output=True, text=True)
     assert 'statically linked' in said.stdout or 'not a dynamic executable' in said.stderr
 
 
-def test_no_more_is_linked_than_a_session_needs(plain):
+@pytest.mark.parametrize('program', STATIC)
+def test_no_more_is_linked_than_a_session_needs(plain, program):
     """Each session reads in and relocates what is linked: no streams, no locales, no demangler, no pool to throw from."""
     if not shutil.which('nm'):
         pytest.skip('nm is not installed (binutils)')
-    names = subprocess.run(['nm', '--defined-only', plain / 'qmail-smtpd'], capture_output=True, text=True, check=True)
+    names = subprocess.run(['nm', '--defined-only', plain / program], capture_output=True, text=True, check=True)
     defined = [line.split()[-1] for line in names.stdout.splitlines()]
     assert 'main' in defined
     assert not [name for name in defined if name in ('__cxa_demangle', '_ZSt4cout', '_ZNSt6localeC1Ev') or 'emergency' in name]
 
 
 def test_nobody_catches_an_exception():
-    """It is linked so that an exception ends the process where it would be thrown (NO_THROW in the Makefile)."""
-    sources = [ROOT / 'qmail-smtpd.cpp', *(ROOT / 'smtp').iterdir(), *(ROOT / 'qmail').iterdir()]
+    """They are linked so that an exception ends the process where it would be thrown (NO_THROW in the Makefile)."""
+    sources = [*(ROOT / f'{program}.cpp' for program in STATIC),
+               *(source for room in ('smtp', 'qmail', 'rcptcheck') for source in (ROOT / room).iterdir())]
     assert len(sources) > 20
     assert not [source.name for source in sources if re.search(r'\bcatch \(', source.read_text())]
