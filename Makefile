@@ -342,7 +342,7 @@ $(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
 
 # ---- tests
 unit: $(B)/unit-tests
-$(B)/unit-tests: $(UNIT) $(B)/libgate.a $(B)/librcptcheck.a $(B)/libconf.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/unit-tests: $(UNIT) $(B)/libgate.a $(B)/librcptcheck.a $(B)/libconf.a $(B)/libreport.a $(B)/libnetqmail.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^ -lgtest -lgtest_main -lpthread
 
 # Several handles at the same time, and answers that are kept, watched by ThreadSanitizer
@@ -362,7 +362,7 @@ $(B)/kept-threads: $(B)/tests/library/kept_threads.o $(B)/hub/kept.o $(B)/hub/si
 
 fuzz-targets: $(FUZZ)
 FUZZ_MAIN = $(if $(ENGINE),,$(B)/tests/fuzz/standalone.o)
-$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libgate.a $(B)/librcptcheck.a $(B)/libreport.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
+$(B)/fuzz/%: $(B)/tests/fuzz/%.o $(FUZZ_MAIN) $(B)/tests/unit/fake_site.o $(B)/libgate.a $(B)/librcptcheck.a $(B)/libreport.a $(B)/libnetqmail.a $(B)/libmigrate.a $(B)/libvrfy.a $(B)/libdaemon.a $(B)/libhub.a $(B)/libaddress.a $(B)/libsmtp.a $(B)/libqmail.a $(B)/libclient.a
 	@mkdir -p $(@D)
 	$(CXX) $(filter -fsanitize%,$(MODE)) $(if $(ENGINE),-fsanitize=fuzzer) -o $@ $^
 
@@ -376,7 +376,7 @@ fuzz:
 
 check:
 	sh tests/packages check
-	$(MAKE) programs unit fuzz-targets bench-tools library threads
+	$(MAKE) programs unit fuzz-targets bench-tools library threads patch-tool
 	/usr/bin/python3 tests/run.py --build $(B) $(CHECK)
 
 # ---- Debian packages, of a copy: the build here keeps its own settings

@@ -4,6 +4,10 @@
    piece; errno is left as it was, so that an error may be logged before it is
    looked at. SIGPIPE is the caller's to ignore. */
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* pwritev2: elsewhere this is compiled without our flags */
+#endif
+
 #include "logbits.h"
 
 #include <errno.h>

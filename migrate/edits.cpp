@@ -35,9 +35,11 @@ struct change {
   std::string text;
 };
 
-// The lines that an edit touches: one of which it leaves a part is touched.
+// The lines that an edit touches: one of which it leaves a part is touched. Whole lines that
+// it puts in touch none.
 change touched(const line_table &lines, const edit &e) {
   const size_t begin = lines.of(e.begin);
+  if (e.begin == e.end && lines.begin(begin) == e.begin && e.text.ends_with('\n')) return {begin, begin, {}};
   size_t end = begin;
   while (lines.begin(end) < e.end) ++end;
   const bool whole = lines.begin(begin) == e.begin && lines.begin(end) == e.end && e.end > e.begin;

@@ -15,6 +15,14 @@ TEST(migrate_edits, apply) {
   EXPECT_EQ(edits_apply("abcdef", {{0, 1, "X"}, {2, 2, "Y"}, {5, 6, ""}}), "XbYcde");
 }
 
+TEST(migrate_edits, lines_that_are_put_in_touch_no_other) {
+  EXPECT_EQ(edits_diff("f", TEN, {{8, 8, "IV\nIVa\n"}}),
+            "--- f\n+++ f\n@@ -2,6 +2,8 @@\n 2\n 3\n 4\n+IV\n+IVa\n 5\n 6\n 7\n");
+  EXPECT_EQ(edits_diff("f", "a\nb\n", {{0, 0, "0\n"}, {2, 3, "B"}}), "--- f\n+++ f\n@@ -1,2 +1,3 @@\n+0\n a\n-b\n+B\n");
+  EXPECT_EQ(edits_diff("f", "a\nb\n", {{0, 0, "0\n"}, {0, 1, "A"}}), "--- f\n+++ f\n@@ -1,2 +1,3 @@\n-a\n+0\n+A\n b\n");
+  EXPECT_EQ(edits_diff("f", "a\n", {{2, 2, "b\n"}}), "--- f\n+++ f\n@@ -1,1 +1,2 @@\n a\n+b\n");
+}
+
 TEST(migrate_edits, no_edit_no_diff) { EXPECT_EQ(edits_diff("f", TEN, {}), ""); }
 
 TEST(migrate_edits, one_line) {
