@@ -25,7 +25,7 @@ size_t behind_line(std::string_view text, size_t pos) {
   }
 }
 
-bool is_word(char c) { return c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\\' && c != ':' && c != ';'; }
+bool is_word(char c) { return c != ' ' && c != '\t' && c != '\n' && c != '\r' && c != '\\'; }
 
 // Where a word stands by itself, from begin up to end; npos: nowhere.
 size_t find_word(std::string_view text, std::string_view word, size_t begin, size_t end) {
@@ -152,5 +152,7 @@ std::vector<edit> build_hier_edits(std::string_view text) {
   if (behind == text.npos) return {};
   const std::string before(text.substr(source.line_of(last), tokens[last + 6].begin - source.line_of(last)));
   const std::string after(text.substr(tokens[last + 6].end, tokens[end].end - tokens[last + 6].end));
-  return {{behind + 1, behind + 1, before + "\"README.verify\"" + after + " /* qmail-verify */\n"}};
+  const std::string line = before + "\"README.verify\"" + after;
+  if (line.find('\n') != line.npos) return {};  // a statement over several lines
+  return {{behind + 1, behind + 1, line + " /* qmail-verify */\n"}};
 }

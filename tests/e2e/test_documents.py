@@ -851,6 +851,8 @@ MAY_INCLUDE = {  # pattern: what a file may include (files, or folders with a sl
     'vrfy/*': {'vrfy/', 'address/', 'qmail/', 'smtp/reply.h', 'logbits.h', 'conf.h', 'settings.h', *CONTRACT, *CLIENT_HEADERS},
     'conf/*': {'conf/', 'qmail/', 'logbits.h', 'udpbits.h', 'conf.h', 'qmail-verify.h'},
     'migrate/*': {'migrate/', 'qmail/', 'udpbits.h', 'qmail-verify.h'},
+    'netqmail/verifydoor.*': {'netqmail/', 'logbits.h', 'verifyrcpt.h'},
+    'netqmail/*': {'netqmail/', 'migrate/edits.h', 'migrate/file.h', 'migrate/say.h', 'qmail/fd.h'},
     'qmail-verify-migrate.cpp': {'migrate/', 'qmail/fd.h', 'settings.h'},
     'settings.h': {'conf.h', 'qmail-verify.h'},
     'qmail-vrfy.cpp': {'vrfy/', 'qmail/fd.h'},
