@@ -174,7 +174,7 @@ class address_together {
   void judge() {
     a_.host.begin();
     newest_ = a_.files.in_force().empty() ? nullptr : a_.files.in_force().front();
-    if (newest_) rules_.emplace(a_.settings, *newest_, a_.policy);
+    if (newest_) rules_.emplace(judge_rules{a_.settings, *newest_, a_.policy});
     for (unsigned i = 0; i < n_; ++i) find(i);
     std::sort(order_, order_ + left_, [&](unsigned x, unsigned y) {
       return std::tie(cases_[x].gid, cases_[x].uid, x) < std::tie(cases_[y].gid, cases_[y].uid, y);
