@@ -52,12 +52,7 @@ class Exim(DoorHost):
                  'chown Debian-exim:Debian-exim /var/spool/exim4; chown Debian-exim /var/log')
 
     def start_gate(self):
-        script = page('EXIM')[RUN]
-        assert script.count(',STRICT') == 1
-        self.write('/service/gate/run', script.replace(',STRICT', ',STRICT' + self.more_verify), 0o755)
-        before = self.log('gate').count('listening (')
-        self.launch('gate', '/service/gate/run')
-        self.logged('gate', 'listening (', before + 1)
+        self.gate_service(page('EXIM')[RUN], self.more_verify)
 
     def serve(self):
         self.run(page('EXIM')[FOLDER])

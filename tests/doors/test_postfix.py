@@ -40,14 +40,9 @@ class Postfix(DoorHost):
 
     def start_gate(self):
         script = page('POSTFIX')[RUN]
-        assert script.count(',STRICT') == 1 and script.endswith('/policy\n')
-        script = script.replace(',STRICT', ',STRICT' + self.more_verify)
         if self.way == 'tcp_table':
             script = script.rstrip('\n') + ' tcp_table=127.0.0.1:10033\n'
-        self.write('/service/gate/run', script, 0o755)
-        before = self.log('gate').count('listening (')
-        self.launch('gate', '/service/gate/run')
-        self.logged('gate', 'listening (', before + 1)
+        self.gate_service(script, self.more_verify)
 
     def serve(self):
         self.run(page('POSTFIX')[FOLDER])
