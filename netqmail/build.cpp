@@ -93,6 +93,7 @@ bool makefile::program(const rule &r) {
   if (command == text_.npos) return refuse(r.begin, "the commands of this rule have no \"" + load + "\"");
   const std::string own = std::string(PROGRAM) + ".o";
   const size_t named = find_word(text_, own, r.begin, r.commands), colon = text_.find(':', r.begin);
+  if (named == text_.npos && is_word(text_[colon + 1])) return refuse(r.begin, "nothing can be put in behind this colon");
   put(named == text_.npos ? colon + 1 : named + own.size());
   put(command + load.size());
   return true;
