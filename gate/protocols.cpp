@@ -5,6 +5,7 @@
 #include "line.h"
 #include "opensmtpd.h"
 #include "policy.h"
+#include "qd1.h"
 #include "socketmap.h"
 #include "tcp_table.h"
 
@@ -16,6 +17,7 @@ constexpr gate_kind KINDS[] = {
     {"tcp_table", "Postfix, tcp:", 0, tcp_table_protocol},
     {"line", "Exim's ${readsocket}, and scripts", 0, line_protocol},
     {"opensmtpd", "OpenSMTPD's table process", 0, opensmtpd_protocol},
+    {"qd1", "HTTP, in the place of qmail-deliverabled (port 8998)", 8998, qd1_protocol},
 };
 
 }  // namespace

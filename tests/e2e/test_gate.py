@@ -33,6 +33,11 @@ def line(recipient):
     return recipient.encode() + b'\n\n'
 
 
+def http(status, body):
+    return (f'HTTP/1.1 {status}\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n'
+            f'Connection: keep-alive\r\n\r\n{body}').encode()
+
+
 # protocol: a question about an address, and what is answered where it is valid, invalid, temporary
 SPEAK = {
     'socketmap': (lambda a: netstring(f'recipients {a}'), b'11:OK dotqmail,', b'9:NOTFOUND ,',
@@ -42,6 +47,8 @@ SPEAK = {
     'tcp_table': (lambda a: f'get {a}\n'.encode(), b'200 dotqmail\n', b'500 no%20mailbox%20here%20by%20that%20name\n',
                   b'400 qmail-verify%20cannot%20tell%20now\n'),
     'line': (line, b'valid\n', b'invalid\n', b'temporary\n'),
+    'qd1': (lambda a: f'GET /qd1/deliverable?{a.replace("@", "%40")} HTTP/1.1\r\nHost: localhost\r\n\r\n'.encode(),
+            http('200 OK', '241'), http('200 OK', '0'), http('503 Service Unavailable', '')),
 }
 
 

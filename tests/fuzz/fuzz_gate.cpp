@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 namespace {
 
-constexpr const char *NAMES[] = {"socketmap", "policy", "tcp_table", "line", "opensmtpd"};
+constexpr const char *NAMES[] = {"socketmap", "policy", "tcp_table", "line", "opensmtpd", "qd1"};
 constexpr size_t INPUT_MAX = 4000;  // less than every protocol's longest request
 
 void require(bool holds) {
