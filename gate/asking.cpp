@@ -73,6 +73,7 @@ gate_asking::gate_asking(const gate_policy &policy, bool verbose, gate_log &log,
   routes_ = routes_table(":" + policy_.servers + "\n", nullptr, 0, complaints);
   hub_manner manner;
   manner.answer_ms = policy_.observe ? VERIFYRCPT_IMPATIENT_MS : GATE_ANSWER_MS;
+  manner.probe_ms = VERIFYRCPT_IMPATIENT_MS;
   manner.in_order = manner.own_question = true;
   manner.strict = policy_.strict;
   manner.named_in = "VERIFY";

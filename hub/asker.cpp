@@ -91,7 +91,7 @@ struct flight {
   std::vector<unsigned> servers;  // in the order in which they are asked
   std::vector<bool> told, refused;  // cannot tell; cannot be reached, until the next try is due
   size_t turn = 0;
-  long long begun_ms = 0;
+  long long begun_ms = 0, answer_ms = 0;
   unsigned stamp = 0;  // of its timer
   std::vector<unsigned> last;  // whose answer is waited for: numbers in servers
   std::vector<int> own;        // sockets of its own
@@ -314,6 +314,7 @@ void hub_asker::state::ask(uint64_t waiter, const hub_question &q) {
     return done(waiter, answer);
   }
   if (!served) fresh->waiters.push_back(waiter);
+  fresh->answer_ms = healthy ? manner.answer_ms : std::min(manner.answer_ms, manner.probe_ms);
   flight &f = *fresh;
   same.try_emplace(f.shared_by, f.id);
   flying[f.id] = std::move(fresh);
@@ -544,7 +545,7 @@ void hub_asker::state::due(const timer &t) {
   f.last.clear();
   std::fill(f.refused.begin(), f.refused.end(), false);
   // half a try more: timers are late by a little, and that must not cost the last one
-  if (now - f.begun_ms + HUB_TRY_MS / 2 > manner.answer_ms)
+  if (now - f.begun_ms + HUB_TRY_MS / 2 > f.answer_ms)
     return f.temporary_seen ? finish(f, hub_answer(f.temporary)) : finish_silent(f);
   next_try(f);
 }

@@ -58,6 +58,7 @@ struct hub_answer {
 // How it asks. As it stands here: one daemon that asks others.
 struct hub_manner {
   long long answer_ms = HUB_ANSWER_MS;        // for all servers together
+  long long probe_ms = HUB_ANSWER_MS;         // the same where all of them had been set aside
   bool in_order = false;                      // the first server of a line first, whatever the domain
   bool own_question = false;                  // whoever asks is no daemon: the question has not been handed on
   bool strict = false;                        // plain answers are none

@@ -761,6 +761,34 @@ TEST_F(Asker, StrictTakesNoPlainAnswer) {
   EXPECT_EQ(answer(1).verdict, QV_VALID);
 }
 
+// Who asks one question at a time asks the one that tries the server, each time.
+TEST_F(Asker, TheTimeForServersThatWereSetAsideIsTheCallers) {
+  Store store;
+  hub_manner manner;
+  manner.answer_ms = 4500;
+  manner.probe_ms = HUB_TRY_MS;
+  begin(":" + store.at(), "", 0, manner);
+  ask(1, "joe@example.org");
+  for (int i = 0; i < 15; ++i) pass(HUB_TRY_MS);
+  EXPECT_EQ(answer(1).reason, unsigned{QV_REASON_SERVER_SILENT});
+  ask(2, "joe@example.org");
+  EXPECT_FALSE(answered(2));
+  pass(HUB_TRY_MS);
+  EXPECT_EQ(answer(2).reason, unsigned{QV_REASON_SERVER_SILENT});
+  while (store.take()) {
+  }
+  pass(HEALTH_PROBE_MS);
+  ask(3, "joe@example.org");
+  const auto q = store.take();
+  ASSERT_TRUE(q);
+  store.valid(*q);
+  serve();
+  EXPECT_EQ(answer(3).verdict, QV_VALID);
+  ask(4, "joe@example.org");
+  for (int i = 0; i < 14; ++i) pass(HUB_TRY_MS);
+  EXPECT_FALSE(answered(4)) << "it has answered since";
+}
+
 TEST_F(Asker, TheTimeForAllServersAndTheirPlaceAreTheCallers) {
   Store silent;
   hub_manner manner;
