@@ -135,6 +135,15 @@ def test_through_proxymap():
         assert host.answers(KNOWN, UNKNOWN, MANY) == ['250', '550', '250']
 
 
+@pytest.mark.parametrize('way', ['recipients', 'policy'])
+def test_aliases_that_qmail_does_not_know(way):
+    more = 'virtual_alias_maps = inline:{ { sales@example.org = joe@example.org } }\n'
+    with Postfix(way, more=more) as host:
+        host.verify()
+        host.serve()
+        assert host.answers('sales@example.org', KNOWN) == ['250' if way == 'recipients' else '550', '250']
+
+
 @pytest.mark.parametrize('way', WAYS)
 def test_recipient_delimiter_does_not_matter(way):
     """Such maps are asked for whole addresses: a user's extension does not come in for the user's sake."""
