@@ -176,3 +176,20 @@ class DoorHost(PrivateHost):
         libraries = ':'.join([f'{source}/lib/postfix', *map(str, (source / 'lib').glob('*-linux-gnu'))])
         unpacked('postfix')
         return self.run(f'LD_LIBRARY_PATH={libraries} {source}/sbin/smtp-source {shlex.join(words)}', status=None)
+
+    # ---- what holds with every server
+
+    def shows_an_outage(self):
+        """Nobody is refused, or accepted, while the daemon is down; then all is as before."""
+        self.verify_down()
+        assert self.answers(KNOWN, UNKNOWN) == ['451', '451']
+        self.verify()
+        until('it is asked again', lambda: self.answers(KNOWN) == ['250'])
+        assert self.answers(UNKNOWN, KNOWN) == ['550', '250']
+
+    def takes_many(self, at):
+        """2,000 recipients, of whom each is judged; in one session, since what two ask together is asked once."""
+        before = self.decisions()
+        assert self.smtp_source('-m', '2', '-s', '1', '-r', '1000', '-t', MANY, at) == ''
+        until('they are logged', lambda: self.decisions() - before >= 2000)
+        assert self.decisions() - before == 2000
