@@ -147,6 +147,7 @@ PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-gate qmail-verify-co
 PROGRAMS += qmail-rcptcheck
 
 EXAMPLES = $(patsubst service/%.in,$(B)/service/%,$(sort $(wildcard $(addsuffix *.in,service/*/ service/*/*/ service/*/*/*/))))
+HARAKA = $(addprefix haraka/,package.json index.js README.md LICENSE config/qmail_verify.ini)
 example_mode = $(if $(filter run,$(notdir $(1))),755,644)
 
 .PHONY: all programs library install-lib uninstall-lib clean check soak demo unit fuzz-targets fuzz FORCE
@@ -299,6 +300,8 @@ install: programs $(B)/libqmailverify.a $(B)/qmailverify.pc
 	     '$(PREFIX)/share/bash-completion/completions/qmail-vrfy'; \
 	   $(call root_files,service/completion/_qmail-vrfy,$(PREFIX)/share/zsh/site-functions) \
 	   $(call root_files,README CHANGES SECURITY LICENSE,$(PREFIX)/share/doc/qmail-verify) \
+	   $(call root_files,qpsmtpd/qmail_verify,$(PREFIX)/share/doc/qmail-verify/examples/qpsmtpd) \
+	   $(foreach file,$(HARAKA),$(call root_files,$(file),$(patsubst %/,%,$(PREFIX)/share/doc/qmail-verify/examples/$(dir $(file))))) \
 	   $(foreach file,$(EXAMPLES),$(call files,$(call example_mode,$(file)),$(OWNER),$(OWNER),$(file),$(patsubst \
 	     $(B)/service/%/,$(PREFIX)/share/doc/qmail-verify/examples/%,$(dir $(file))))) \
 	 } | sh service/install '$(MANIFEST)' '$(DESTDIR)'
