@@ -334,14 +334,16 @@ FORCE:
 BENCH_SMTPD = $(addprefix $(B)/bench/smtpd_,empty empty_pie queue spawn)
 .PHONY: bench-smtpd
 bench-smtpd: $(B)/qmail-verify $(B)/qmail-smtpd $(BENCH_SMTPD)
+# (there is no static sanitizer)
+BENCH_STATIC = $(or $(filter -fsanitize%,$(MODE)),-static)
 $(B)/bench/smtpd_empty: $(B)/bench/smtpd_empty.o
-	$(CC) -static -no-pie -o $@ $^
+	$(CC) $(BENCH_STATIC) -no-pie -o $@ $^
 $(B)/bench/smtpd_empty_pie: $(B)/bench/smtpd_empty.o
-	$(CC) -static-pie -o $@ $^
+	$(CC) $(or $(filter -fsanitize%,$(MODE)),-static-pie) -o $@ $^
 $(B)/bench/smtpd_queue: $(B)/bench/smtpd_queue.o
-	$(CC) -static -no-pie -o $@ $^
+	$(CC) $(BENCH_STATIC) -no-pie -o $@ $^
 $(B)/bench/smtpd_spawn: $(B)/bench/smtpd_spawn.o
-	$(CXX) -o $@ $^
+	$(CXX) $(filter -fsanitize%,$(MODE)) -o $@ $^
 
 # ---- tests
 unit: $(B)/unit-tests
