@@ -50,17 +50,20 @@ std::vector<rule> rules_of(std::string_view text) {
   return rules;
 }
 
-std::string compile_rules(std::string_view object, bool query_skt) {
-  const std::string renamed = query_skt ? "-Dquery_skt=sockbits_query_skt " : "";
+// Names that others may have, too (indimail has two of them): there they are called otherwise.
+constexpr std::string_view RENAMED = "-Dquery_skt=sockbits_ask -Dbind_udp=udpbits_bind -Dconnect_udp=udpbits_connect ";
+
+std::string compile_rules(std::string_view object) {
+  const std::string renamed(RENAMED);
   return "# qmail-verify: begin\n"
          "verifydoor.o: compile verifydoor.c verifydoor.h logbits.h verifyrcpt.h udpbits.h qmail-verify.h\n"
          "\t./compile verifydoor.c\n\n"
          "verifyrcpt.o: compile verifyrcpt.c verifyrcpt.h packet.h sockbits.h udpbits.h qmail-verify.h\n"
-         "\t./compile verifyrcpt.c\n\n"
+         "\t./compile " + renamed + "verifyrcpt.c\n\n"
          "sockbits.o: compile sockbits.c sockbits.h\n"
          "\t./compile " + renamed + "sockbits.c\n\n"
          "udpbits.o: compile udpbits.c udpbits.h\n"
-         "\t./compile udpbits.c\n\n"
+         "\t./compile " + renamed + "udpbits.c\n\n"
          "logbits.o: compile logbits.c logbits.h\n"
          "\t./compile logbits.c\n\n" +
          std::string(object) + ": verifydoor.h\n"
@@ -70,7 +73,7 @@ std::string compile_rules(std::string_view object, bool query_skt) {
 class makefile {
  public:
   makefile(std::string_view text, std::string_view object, refusal &refused) : text_(text), object_(object), refused_(refused) {}
-  std::vector<edit> edits(bool query_skt);
+  std::vector<edit> edits();
 
  private:
   bool refuse(size_t pos, const std::string &why) {
@@ -108,7 +111,7 @@ void makefile::others(const rule &r) {
   if (linked && needed != text_.npos) put(needed + object_.size());
 }
 
-std::vector<edit> makefile::edits(bool query_skt) {
+std::vector<edit> makefile::edits() {
   const std::string own = std::string(PROGRAM) + ".o";
   const std::string head = std::string(PROGRAM) + ":";
   size_t where = text_.npos;
@@ -123,15 +126,15 @@ std::vector<edit> makefile::edits(bool query_skt) {
     }
   }
   if (where == text_.npos) return refuse(text_.npos, "there is no rule for qmail-smtpd with commands"), std::vector<edit>();
-  edits_.push_back({where, where, compile_rules(object_, query_skt)});
+  edits_.push_back({where, where, compile_rules(object_)});
   std::sort(edits_.begin(), edits_.end(), [](const edit &a, const edit &b) { return a.begin < b.begin; });
   return std::move(edits_);
 }
 
 }  // namespace
 
-std::vector<edit> build_makefile_edits(std::string_view text, std::string_view object, bool query_skt, refusal &refused) {
-  return makefile(text, object, refused).edits(query_skt);
+std::vector<edit> build_makefile_edits(std::string_view text, std::string_view object, refusal &refused) {
+  return makefile(text, object, refused).edits();
 }
 
 std::vector<edit> build_targets_edits(std::string_view text) {

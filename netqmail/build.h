@@ -11,9 +11,8 @@
 #include "smtpd.h"
 
 // Makefile: rules for MARK_OBJECTS, and these wherever object, that of the changed source
-// ("qmail-smtpd.o"), is linked. query_skt: this tree has a function of that name itself.
-// Nothing, and refused tells why, where it is not understood.
-std::vector<edit> build_makefile_edits(std::string_view text, std::string_view object, bool query_skt, refusal &refused);
+// ("qmail-smtpd.o"), is linked. Nothing, and refused tells why, where it is not understood.
+std::vector<edit> build_makefile_edits(std::string_view text, std::string_view object, refusal &refused);
 
 // TARGETS, the names that "make clean" removes: MARK_OBJECTS behind qmail-smtpd's. Nothing
 // where these are not in it.

@@ -25,9 +25,11 @@ class reader {
   std::string reply(const std::string &call, const std::string &condition, const std::string &indent) const;
   bool once(const std::vector<std::string_view> &words, const std::string &what, size_t &token);
 
+  bool takes_any_number(size_t &place) const;
+
   c_source source_;
   refusal &refused_;
-  std::string sender_;
+  std::string sender_, end_;  // end_: what ends the arguments of out(), if something does
   std::vector<edit> edits_;
 };
 
@@ -50,13 +52,33 @@ bool reader::once(const std::vector<std::string_view> &words, const std::string 
 bool reader::has_what_is_called() {
   const source_function *out = source_.function_named("out");
   const size_t none = source_.tokens().size();
+  size_t place = none;
   if (!out) return whole("there is no function out(), which sends a reply");
-  if (out->parameters != 1) return refuse(out->first, "out() takes more than the reply");
+  if (takes_any_number(place)) {
+    const auto ends_with = [&](const char *last) { return source_.find({"out", "(", "?\"", ",", last, ")"}) < none; };
+    if (!ends_with("NULL") && !ends_with("0")) return refuse(place, "out() takes any number of strings, and it cannot be told what ends them");
+    end_ = ",(char *) 0";
+  } else if (out->parameters != 1) {
+    return refuse(out->first, "out() takes more than the reply");
+  }
   if (!source_.function_named("flush")) return whole("there is no function flush(), which sends what out() has gathered");
   if (source_.find({"relayclient"}) == none) return whole("there is no variable relayclient, by which clients that may relay are known");
   if (source_.find({"_exit", "("}) == none) return whole("_exit() is called nowhere");
   if (source_.behind_includes() == std::string_view::npos) return whole("there is no #include");
   return true;
+}
+
+// Is there a definition or declaration out(char *s, ...)? Perhaps in a branch of the preprocessor
+// that does not count for functions.
+bool reader::takes_any_number(size_t &place) const {
+  const auto &tokens = source_.tokens();
+  for (size_t i = 0; (i = source_.find({"out", "("}, i)) < tokens.size(); ++i) {
+    if (tokens[i].braces) continue;
+    place = i;
+    for (size_t k = i + 2; k + 2 < tokens.size() && tokens[k].parens > tokens[i].parens; ++k)
+      if (source_.at(k) == "." && source_.at(k + 1) == "." && source_.at(k + 2) == ".") return true;
+  }
+  return false;
 }
 
 // Where a line can stand before this statement.
@@ -93,7 +115,7 @@ std::string reader::reply(const std::string &call, const std::string &condition,
   return indent + condition + "{ /* qmail-verify: begin */\n" +
          in + "char *verified = " + call + ";\n" +
          in + "if (verified) {\n" +
-         deep + "out(verified);\n" +
+         deep + "out(verified" + end_ + ");\n" +
          deep + "if (verifydoor_is_last(verified)) { flush(); _exit(1); }\n" +
          deep + "return;\n" +
          in + "}\n" +

@@ -146,7 +146,10 @@ const source_function *c_source::function_named(std::string_view name) const {
 size_t c_source::find(const std::vector<std::string_view> &words, size_t begin) const {
   for (size_t i = begin; i + words.size() <= tokens_.size(); ++i) {
     size_t n = 0;
-    while (n < words.size() && (at(i + n) == words[n] || (words[n] == "?" && tokens_[i + n].kind == token_kind::word))) ++n;
+    const auto fits = [&](const source_token &t) {
+      return (words[n] == "?" && t.kind == token_kind::word) || (words[n] == "?\"" && t.kind == token_kind::string);
+    };
+    while (n < words.size() && (at(i + n) == words[n] || fits(tokens_[i + n]))) ++n;
     if (n == words.size()) return i;
   }
   return tokens_.size();

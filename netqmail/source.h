@@ -41,7 +41,7 @@ class c_source {
   const source_function *function_of(size_t token) const;
   const source_function *function_named(std::string_view name) const;
   // Where these tokens stand one behind the other, from token begin on: the number of the
-  // first; tokens().size(): nowhere. "?" stands for any word.
+  // first; tokens().size(): nowhere. "?" stands for any word, "?\"" for any string.
   size_t find(const std::vector<std::string_view> &words, size_t begin = 0) const;
   // The first token of the statement that the token is in.
   size_t statement_of(size_t token) const;

@@ -147,8 +147,7 @@ bool planner::remove(const std::string &name) {
 void planner::add() {
   if (!find_source()) return;
   const std::string object = source_.substr(0, source_.size() - 1) + "o";
-  const bool query_skt = exists(in_tree("query_skt.c"));
-  const editor makefile = [&](std::string_view text, refusal &r) { return build_makefile_edits(text, object, query_skt, r); };
+  const editor makefile = [&](std::string_view text, refusal &r) { return build_makefile_edits(text, object, r); };
   const editor targets = [](std::string_view text, refusal &) { return build_targets_edits(text); };
   const editor hier = [](std::string_view text, refusal &) { return build_hier_edits(text); };
   if (!change(source_, true, smtpd_edits) || !change("Makefile", true, makefile)) return;

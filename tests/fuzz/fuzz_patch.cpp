@@ -27,8 +27,8 @@ void require(bool holds) {
 std::vector<edit> edits_for(unsigned file, std::string_view text, refusal &refused) {
   switch (file) {
     case 0: return smtpd_edits(text, refused);
-    case 1: return build_makefile_edits(text, "qmail-smtpd.o", false, refused);
-    case 2: return build_makefile_edits(text, "smtpd.o", true, refused);
+    case 1: return build_makefile_edits(text, "qmail-smtpd.o", refused);
+    case 2: return build_makefile_edits(text, "smtpd.o", refused);
     case 3: return build_targets_edits(text);
     default: return build_hier_edits(text);
   }
