@@ -217,7 +217,7 @@ patch-tool: $(B)/netqmail/add-verify $(B)/netqmail/verifydoor.o
 WRITE =
 UNDO =
 .PHONY: patch patch-tool
-patch: patch-tool
+patch: $(if $(QMAILSRC),patch-tool)
 	$(if $(QMAILSRC),,@echo 'make patch QMAILSRC=/path/to/the/source/of/your/qmail [WRITE=yes] [UNDO=yes]' >&2; exit 100)
 	ln -f $(B)/netqmail/add-verify netqmail/add-verify
 	@netqmail/add-verify $(if $(WRITE),-w) $(if $(UNDO),-u) '$(QMAILSRC)'

@@ -256,6 +256,8 @@ def test_the_client_builds_with_the_flags_of_others(tree, standard):
 def test_make_patch(tree):
     if 'sanitize' in BUILD.name:
         pytest.skip('it would build the programs once more')
+    if not os.access(BUILD, os.W_OK):
+        pytest.skip('it builds, and the build folder is not ours')
     before = contents(tree)
     run = lambda *words: subprocess.run(['make', '-s', '-C', ROOT, 'patch', *words], stdin=subprocess.DEVNULL, capture_output=True,
                                         text=True, env={**os.environ, 'MAKEFLAGS': ''}, timeout=500)
