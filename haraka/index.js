@@ -13,7 +13,7 @@ const MAGIC = Buffer.from('qverify2')
 const NONCE_SIZE = 16
 const FIELD_CLIENT = 1
 const FIELD_SENDER = 2
-const REASONS_REMOTE = [1, 2] // remote, exception
+const REASONS_REMOTE = [1, 2, 15] // remote, exception; too-long, which may be anybody's
 const POSITIONS_REMOTE = [1, 2] // the same in a plain answer
 const ADDRESS_MAX = 1002
 
@@ -44,6 +44,12 @@ exports.load_qmail_verify = function () {
     this.verify = { words: {}, servers: [], wrong: error.message }
     this.logerror(`config/qmail_verify.ini: ${error.message}`)
   }
+}
+
+// OK would have Haraka relay: of an address that nobody has judged only other plugins know
+// whether its domain is ours.
+function accept_unless_unknown(next, answer) {
+  return answer.result === 'temporary' ? next() : next(OK)
 }
 
 // Haraka takes the code of what has this name; those of DENYSOFT and its like would be 450.
@@ -110,11 +116,11 @@ exports.on_rcpt = async function (next, connection, params) {
   if (words.OBSERVE) {
     const else_code = answer.result === 'invalid' ? 550 : 451
     connection.lognotice(this, `${answer.result} ${shown}; accepted all the same (OBSERVE), else ${else_code}`)
-    return next(OK)
+    return accept_unless_unknown(next, answer)
   }
   if (answer.result === 'temporary' && words.OPEN && !answer.answered) {
     connection.lognotice(this, `temporary ${shown}; accepted unverified (OPEN)`)
-    return next(OK)
+    return accept_unless_unknown(next, answer)
   }
   if (answer.result === 'temporary') {
     connection.lognotice(this, `temporary ${shown}`)
@@ -205,7 +211,7 @@ exports.ask = async function (connection, address) {
   const { words, servers, wrong } = this.verify
   if (wrong) return temporary(wrong)
   if (!address || address.includes('\0')) return temporary('not asked: no address')
-  if (Buffer.byteLength(address) > ADDRESS_MAX) return { result: 'valid', why: 'longer than qmail-queue takes' }
+  if (Buffer.byteLength(address) > ADDRESS_MAX) return { result: 'valid', remote: true, why: 'longer than qmail-queue takes' }
   const left = SESSION - session.waited
   if (left <= 0) return temporary(`not asked: this connection has waited for ${SESSION / 1000} seconds`)
   const patience = Math.min(left, session.impatient || words.OBSERVE ? IMPATIENT : QUESTION)

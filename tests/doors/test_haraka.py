@@ -14,6 +14,9 @@ INSTALL, PLUGIN, INI = range(3)  # the page's displays
 EXAMPLES = '/usr/local/share/doc/qmail-verify/examples/haraka'
 KNOWN, UNKNOWN, ELSEWHERE = 'list-known@example.org', 'list-unknown@example.org', 'joe@elsewhere.example'
 
+OUR_DOMAINS = """exports.hook_rcpt = (next, connection, params) => next(params[0].host === 'example.org' ? OK : undefined)
+"""  # what rcpt_to.in_host_list does
+
 
 @pytest.fixture
 def host():
@@ -37,6 +40,7 @@ class Haraka:
             (self.folder / name).mkdir()
         for name in (DOORS / 'haraka/node_modules').iterdir():
             (self.folder / 'node_modules' / name.name).symlink_to(name.resolve())
+        (self.folder / 'plugins/our_domains.js').write_text(OUR_DOMAINS)
         files = {'smtp_ini': f'listen=127.0.0.1:{self.port}\nnodes=0\n', 'plugins': plugins, 'me': 'mail.example.org\n',
                  'loglevel': 'LOGNOTICE\n', 'http_ini': 'listen=\n', **config}
         for name, text in files.items():
@@ -84,7 +88,7 @@ class Haraka:
 
 def ours(host, words=''):
     assert page('HARAKA')[INI] == '[main]\nverify=127.0.0.1,STRICT\n'
-    haraka = Haraka(page('HARAKA')[PLUGIN], qmail_verify_ini=f'[main]\nverify=127.0.0.1:{host.port},STRICT{words}\n')
+    haraka = Haraka(page('HARAKA')[PLUGIN] + 'our_domains\n', qmail_verify_ini=f'[main]\nverify=127.0.0.1:{host.port},STRICT{words}\n')
     haraka.install()
     return haraka
 
@@ -113,12 +117,13 @@ def test_many_recipients(host):
 
 
 @pytest.mark.parametrize('words, down, expected', [
-    (',OBSERVE', False, ['250', '250']), (',OPEN', True, ['250', '250']), (',MAXBAD=1', False, ['250', '550', '421'])])
+    (',OBSERVE', False, ['250', '250']), (',OBSERVE', True, ['250', '250']), (',OPEN', True, ['250', '250']), (',MAXBAD=1', False, ['250', '550', '421'])])
 def test_words(host, words, down, expected):
     with ours(host, words) as haraka:
         if down:
             host.stop()
         assert haraka.answers(*[KNOWN, UNKNOWN, KNOWN][:len(expected)]) == expected
+        assert haraka.answers(ELSEWHERE) == ['550']  # never a relay
 
 
 def test_what_it_cannot_read_is_451(host):
