@@ -5,6 +5,7 @@ ones it was tried on stands in qmail-verify-doors(7).
 """
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -145,6 +146,12 @@ def test_misuse(arguments):
 def test_no_source_there(tmp_path):
     done = add_verify(tmp_path)
     assert done.returncode == 1 and 'no qmail-smtpd.c there' in done.stderr
+
+
+def test_replies_are_those_of_qmail_smtpd():
+    ours = re.findall(r'"((?:550|554|451|421) [^"]*)\\r\\n"', (ROOT / 'netqmail/verifydoor.c').read_text())
+    theirs = (ROOT / 'smtp/reply.h').read_text()
+    assert len(ours) == 4 and all(f'"{text}\\r\\n"' in theirs for text in ours)
 
 
 # ---- what comes of it
