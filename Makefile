@@ -147,7 +147,7 @@ PROGRAMS = qmail-verify qmail-smtpd qmail-vrfy qmail-verify-gate qmail-verify-co
 PROGRAMS += qmail-rcptcheck
 
 EXAMPLES = $(patsubst service/%.in,$(B)/service/%,$(sort $(wildcard $(addsuffix *.in,service/*/ service/*/*/ service/*/*/*/))))
-HARAKA = $(addprefix haraka/,package.json index.js README.md LICENSE config/qmail_verify.ini)
+HARAKA = $(addprefix haraka/,package.json index.js README.md config/qmail_verify.ini)
 example_mode = $(if $(filter run,$(notdir $(1))),755,644)
 
 .PHONY: all programs library install-lib uninstall-lib clean check soak demo unit fuzz-targets fuzz FORCE
